@@ -1,0 +1,141 @@
+"""What hardware there is and what it does: GPUs through NVML, the CPU through psutil. An absent value is None."""
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import psutil
+
+from cockpit.errors import CockpitError
+from cockpit.records import Device
+
+
+class Gpu(msgspec.Struct, frozen=True, kw_only=True):
+    """One NVIDIA card, as NVML numbers them."""
+
+    index: int
+    """Ordinal; the run asks for it as `cuda:<index>`."""
+    name: str
+    """Product name."""
+    memory_bytes: int | None
+    """Memory in use, by anybody."""
+    memory_total_bytes: int | None
+    """Memory there is."""
+    busy: float | None
+    """Share of the last sampling interval in which a kernel ran, 0-1."""
+    power_w: float | None
+    """Watts drawn."""
+    temperature_c: float | None
+    """Degrees Celsius."""
+
+
+def list_gpus() -> list[Gpu]:
+    """Return the NVIDIA cards of this host; none where there is no driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        return [_read_gpu(index) for index in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError:
+        return []
+    finally:
+        with contextlib.suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
+
+
+def _read_gpu(index: int) -> Gpu:
+    import pynvml
+
+    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+
+    def ask(query: Callable[..., Any], *args: object) -> Any:
+        try:
+            return query(handle, *args)
+        except pynvml.NVMLError:
+            return None
+
+    memory = ask(pynvml.nvmlDeviceGetMemoryInfo)
+    rates = ask(pynvml.nvmlDeviceGetUtilizationRates)
+    milliwatts = ask(pynvml.nvmlDeviceGetPowerUsage)
+    name = ask(pynvml.nvmlDeviceGetName)
+    return Gpu(
+        index=index,
+        name=name.decode() if isinstance(name, bytes) else name or "GPU",
+        memory_bytes=None if memory is None else int(memory.used),
+        memory_total_bytes=None if memory is None else int(memory.total),
+        busy=None if rates is None else rates.gpu / 100,
+        power_w=None if milliwatts is None else milliwatts / 1000,
+        temperature_c=ask(pynvml.nvmlDeviceGetTemperature, pynvml.NVML_TEMPERATURE_GPU),
+    )
+
+
+def device_choices() -> list[tuple[str, str]]:
+    """Return (value, what it is) of every device a run may ask for, the default first."""
+    gpus = list_gpus()
+    cores = os.cpu_count() or 1
+    choices = [(f"cuda:{gpu.index}", _describe(gpu)) for gpu in gpus]
+    if platform.system() == "Darwin" and platform.machine() == "arm64":
+        choices.append(("mps", "Apple GPU"))
+    choices.append(("cpu", f"CPU, {cores} core{'s' if cores != 1 else ''}"))
+    return [("auto", f"the best there is: {choices[0][0]}"), *choices]
+
+
+def _describe(gpu: Gpu) -> str:
+    if gpu.memory_bytes is None or gpu.memory_total_bytes is None:
+        return gpu.name
+    free = (gpu.memory_total_bytes - gpu.memory_bytes) / 2**30
+    return f"{gpu.name}, {free:.0f} of {gpu.memory_total_bytes / 2**30:.0f} GiB free"
+
+
+def check_device(name: str) -> str:
+    """Return the name if a run may ask for it.
+
+    Raises:
+        CockpitError: For a device that is not on this host.
+    """
+    known = [value for value, _ in device_choices()]
+    if name == "cuda" and any(value.startswith("cuda:") for value in known):
+        return name
+    if name not in known:
+        raise CockpitError(f"device {name!r} is not on this machine; choose one of {', '.join(known)}")
+    return name
+
+
+def samples(device_type: str, index: int, name: str) -> Iterator[Device]:
+    """Yield, at each `next`, what the device of a training does now.
+
+    Args:
+        device_type: "cuda", "mps" or "cpu".
+        index: Ordinal of a CUDA device in NVML's order.
+        name: What the records call it.
+    """
+    process = psutil.Process()
+    psutil.cpu_percent()  # the first reading has no interval to speak of
+    while True:
+        if device_type == "cuda":
+            gpus = list_gpus()
+            gpu = gpus[index] if index < len(gpus) else None
+            yield Device(
+                time=time.time(),
+                name=name,
+                busy=gpu.busy if gpu else None,
+                memory_bytes=gpu.memory_bytes if gpu else None,
+                memory_total_bytes=gpu.memory_total_bytes if gpu else None,
+                power_w=gpu.power_w if gpu else None,
+                temperature_c=gpu.temperature_c if gpu else None,
+            )
+        else:
+            yield Device(
+                time=time.time(),
+                name=name,
+                busy=psutil.cpu_percent() / 100,
+                memory_bytes=process.memory_info().rss,
+                memory_total_bytes=psutil.virtual_memory().total,
+            )

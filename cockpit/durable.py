@@ -1,0 +1,99 @@
+"""Files that survive a kill or a power cut: whole or not at all, and known to be undamaged.
+
+A checked file has a sidecar `<name>.sha256` in the format of `sha256sum`. While the file is being replaced the sidecar
+lists the new digest and the old one, so a kill between the two renames leaves a file that still matches.
+"""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from cockpit.errors import CockpitError
+
+_TEMP_PREFIX = ".saving-"
+
+
+class DamagedFileError(CockpitError):
+    """A file's bytes are not those that were written."""
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file's content in one step and see it onto the disk.
+
+    Raises:
+        OSError: When the disk is full or the folder cannot be written; the old file is intact then.
+    """
+    handle, name = tempfile.mkstemp(prefix=_TEMP_PREFIX, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+    sync_folder(path.parent)
+
+
+def write_checked(path: Path, data: bytes) -> str:
+    """Replace a file and its sidecar durably; return the SHA-256 in hex."""
+    digest = hashlib.sha256(data).hexdigest()
+    sidecar = _sidecar(path)
+    write_atomically(sidecar, _lines(path, [digest, *_digests(path)]))
+    write_atomically(path, data)
+    write_atomically(sidecar, _lines(path, [digest]))
+    return digest
+
+
+def read_checked(path: Path) -> tuple[bytes, str]:
+    """Return a checked file's bytes and their SHA-256 in hex.
+
+    Raises:
+        DamagedFileError: When the file or its sidecar is missing, truncated or altered; the file is named.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DamagedFileError(f"{path} cannot be read: {error.strerror}") from error
+    digest = hashlib.sha256(data).hexdigest()
+    if digest not in _digests(path):
+        raise DamagedFileError(
+            f"{path} is damaged: its SHA-256 is not the one in {_sidecar(path).name}; restore it from a copy"
+        )
+    return data, digest
+
+
+def sweep(folder: Path) -> None:
+    """Delete what killed saves left in a folder; only the folder's one writer may call it."""
+    for leftover in folder.glob(f"{_TEMP_PREFIX}*"):
+        leftover.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """See a folder's entries onto the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
+def _digests(path: Path) -> list[str]:
+    try:
+        lines = _sidecar(path).read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [line.split()[0] for line in lines if line.strip()]
+
+
+def _lines(path: Path, digests: list[str]) -> bytes:
+    return "".join(f"{digest}  {path.name}\n" for digest in digests).encode("ascii")

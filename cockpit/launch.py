@@ -1,0 +1,126 @@
+"""Start a trainer that outlives us, signal it, and start it again. Never imports torch."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+from cockpit import records, status
+from cockpit.devices import check_device
+from cockpit.errors import CockpitError
+from cockpit.store import Run, RunBusyError
+
+_START_S = 30.0
+"""How long a fresh trainer may take to write its launch line: it does so before it imports torch."""
+_LET_GO_S = 2.0
+"""How long to wait for a writer lock before the run counts as another trainer's."""
+_ENVIRONMENT = {
+    "PYTHONUNBUFFERED": "1",
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # the order that NVML counts in
+    "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads made two runs on one CPU five times slower
+}
+"""Set for every trainer where the user has not."""
+
+
+def start(run: Run, *, device: str = "auto", sample_s: float | None = None) -> records.Launch:
+    """Start or resume a run's trainer in a session of its own and return its launch once it has written it.
+
+    The writer lock is taken here and inherited by the trainer, so there is no moment at which two could start.
+
+    Args:
+        run: A run that nobody trains.
+        device: "auto", "cpu", "mps", "cuda" or "cuda:<n>".
+        sample_s: Seconds between live samples, 0 for every step; None is the trainer's default.
+
+    Raises:
+        RunBusyError: When another trainer has the run.
+        CockpitError: When the device is not here, or the trainer does not start.
+    """
+    check_device(device)
+    argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "train", "--device", device]
+    if sample_s is not None:
+        argv += ["--sample-s", str(sample_s)]
+    lock = _lock_soon(run)
+    try:
+        attempts = len(run.launches())
+        process = _spawn([*argv, "--lock-fd", str(lock)], run.log_path, keep=(lock,))
+        deadline = time.monotonic() + _START_S
+        while len(launches := run.launches()) == attempts:
+            if process.poll() is not None:
+                last_words = " ".join(run.log_tail(3))
+                raise CockpitError(f"the trainer of {run.id} ended before it began: {last_words or 'no output'}")
+            if time.monotonic() > deadline:
+                process.kill()
+                raise CockpitError(f"the trainer of {run.id} said nothing for {_START_S:.0f} s and was killed")
+            time.sleep(0.01)
+    finally:
+        os.close(lock)
+    return launches[-1]
+
+
+def _lock_soon(run: Run) -> int:
+    """Take the writer lock; the threads of a trainer that was just killed may hold it for a moment yet."""
+    deadline = time.monotonic() + _LET_GO_S
+    while True:
+        try:
+            return run.lock()
+        except RunBusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def start_test(run: Run, *, device: str = "auto") -> subprocess.Popen[bytes]:
+    """Start a test of a run's best checkpoint in a session of its own; its result is the run's test.json.
+
+    Raises:
+        CockpitError: When there is no checkpoint yet.
+    """
+    if not run.best_path.exists():
+        raise CockpitError(f"run {run.id} has no best checkpoint yet; it comes with the first epoch's validation")
+    argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "test", "--device", device]
+    run.test_log_path.unlink(missing_ok=True)
+    return _spawn(argv, run.test_log_path)
+
+
+def _spawn(argv: list[str], log: Path, keep: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
+    try:
+        with open(log, "ab") as output:
+            return subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                pass_fds=keep,
+                env=_ENVIRONMENT | os.environ,
+            )
+    except OSError as error:
+        raise CockpitError(f"{log} cannot be written: {error.strerror}") from error
+
+
+Signal = Literal["stop", "kill"]
+
+
+def send(run: Run, what: Signal) -> bool:
+    """Ask a run's trainer to stop with a checkpoint, or kill it. False when it was not running any more.
+
+    Raises:
+        CockpitError: When it runs on another host.
+    """
+    launches = run.launches()
+    if not launches:
+        return False
+    launch = launches[-1]
+    if status.judge(run, launches, run.tail())[0] not in status.LIVE:
+        return False
+    if launch.host != status.host_name():
+        raise CockpitError(f"run {run.id} was started on {launch.host}; stop it there")
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(launch.pid, signal.SIGTERM if what == "stop" else signal.SIGKILL)
+        return True
+    return False

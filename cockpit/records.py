@@ -1,0 +1,180 @@
+"""What the trainer appends to a run: one JSON object a line of metrics.jsonl, tagged by `kind`.
+
+Readers ignore unknown kinds and fields, so an old cockpit reads a new run. NaN is written as null. Fractions are 0-1,
+times unix seconds, durations seconds of a monotonic clock, sizes bytes.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import msgspec
+
+State = Literal["preparing", "running", "testing", "stopped", "finished", "failed"]
+"""What the trainer says of itself; `cockpit.status` derives from it what the run is."""
+
+FINAL_STATES: frozenset[str] = frozenset({"stopped", "finished", "failed"})
+
+
+class Phase(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="phase"):
+    """The trainer passed from one state to another."""
+
+    time: float
+    """Wall clock, unix seconds."""
+    state: str
+    """One of `State`; a newer trainer may write others."""
+    detail: str = ""
+    """A sentence for the user: what is being prepared, why it stopped or failed."""
+    attempt: int = 1
+    """Ordinal of the launch that wrote this, from 1; the lines of launches.jsonl."""
+    step: int = 0
+    """Optimizer steps done. `running` at step s supersedes all earlier records of later steps."""
+    elapsed_s: float = 0.0
+    """Training seconds so far, over all attempts."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="step"):
+    """A live sample of the training loop, every few seconds; means over the steps since the last sample."""
+
+    time: float
+    """Wall clock, unix seconds."""
+    epoch: float
+    """Epochs done, with the fraction of the present one."""
+    step: int
+    """Optimizer steps done."""
+    loss: float | None
+    """Mean training loss a sample; None if it is NaN."""
+    acc: float | None
+    """Training top-1, 0-1."""
+    lr: float
+    """Learning rate of the last step."""
+    img_per_s: float
+    """Training images a second."""
+    elapsed_s: float
+    """Training seconds so far, over all attempts."""
+
+
+class Epoch(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="epoch"):
+    """One epoch is done, its validation too."""
+
+    time: float
+    """Wall clock, unix seconds."""
+    epoch: int
+    """Epochs done, from 1."""
+    step: int
+    """Optimizer steps done."""
+    train_loss: float | None
+    """Mean training loss a sample over the epoch."""
+    train_acc: float | None
+    """Training top-1 over the epoch (augmented images, weights in motion), 0-1."""
+    val_loss: float | None
+    """Mean validation loss a sample."""
+    val_acc: float | None
+    """Validation top-1, 0-1."""
+    lr: float
+    """Learning rate of the epoch's last step."""
+    epoch_s: float
+    """Seconds of training in this epoch, without validation."""
+    img_per_s: float
+    """Training images a second over the epoch."""
+    elapsed_s: float
+    """Training seconds so far, over all attempts, with validation."""
+    best_val_acc: float | None
+    """The highest validation top-1 so far, 0-1."""
+    best_epoch: int
+    """The epoch of it; ties go to the earlier."""
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="device"):
+    """What the hardware does, beside a live sample. A value that cannot be read is None."""
+
+    time: float
+    """Wall clock, unix seconds."""
+    name: str
+    """For example "cuda:0 NVIDIA H200" or "cpu"."""
+    busy: float | None = None
+    """Share of the device in use, 0-1 (of all cores for a CPU)."""
+    memory_bytes: int | None = None
+    """Memory in use: of the card, or resident in the trainer on a CPU."""
+    memory_total_bytes: int | None = None
+    """Memory there is."""
+    power_w: float | None = None
+    """Watts drawn."""
+    temperature_c: float | None = None
+    """Degrees Celsius."""
+
+
+Record = Phase | Step | Epoch | Device
+Kind = Literal["phase", "step", "epoch", "device"]
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Phase | Step | Epoch | Device)
+
+
+def encode(record: msgspec.Struct) -> bytes:
+    """Return the record as one line, newline included."""
+    return _encoder.encode(record) + b"\n"
+
+
+def decode_lines(lines: Iterable[bytes]) -> Iterator[Record]:
+    """Yield the records of whole lines; a damaged or unknown line is passed over."""
+    for line in lines:
+        try:
+            yield _decoder.decode(line)
+        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+            continue
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of launches.jsonl: which process trained, where and with what."""
+
+    attempt: int
+    """1 for the first launch; each resume adds one."""
+    time: float
+    """Wall clock, unix seconds."""
+    argv: list[str]
+    """The trainer's command line."""
+    host: str
+    """Host name."""
+    boot_id: str
+    """Identity of the host's boot: a pid means nothing after a reboot."""
+    pid: int
+    """The trainer's process."""
+    process_start_s: float
+    """The process's start in seconds since boot, which no clock change moves: tells a reused pid."""
+    device: str = ""
+    """What was asked for: "auto", "cpu", "cuda:0", "mps"."""
+    versions: dict[str, str] = {}
+    """Versions of cockpit, python, torch and the like."""
+    git_commit: str = ""
+    """Commit of the cockpit checkout, empty outside one; "+" behind it when the tree was changed."""
+
+
+class TestReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What test.json holds: the best checkpoint on the test set."""
+
+    __test__ = False  # pytest would take it for a test class
+
+    run: str
+    """The run's id."""
+    checkpoint: str
+    """File name of the weights."""
+    sha256: str
+    """Digest of that file."""
+    epoch: int
+    """The epoch that the weights come from."""
+    dataset: str
+    """The dataset whose test part was used."""
+    images: int
+    """Number of test images."""
+    top1: float
+    """Share of images whose best guess is right, 0-1."""
+    top5: float
+    """Share of images whose label is among the five best guesses, 0-1 (all classes if fewer than five)."""
+    loss: float
+    """Mean cross-entropy an image."""
+    time: float
+    """Wall clock, unix seconds."""
+    device: str = ""
+    """Where it was computed."""
+    precision: str = ""
+    """"fp32" or "bf16"."""

@@ -1,0 +1,177 @@
+"""What a run is doing, derived anew each time: from its last phase, its launches and the life of its process.
+
+Nothing here is stored, and exit codes play no part: a status that is written down lies after a kill -9.
+"""
+
+import functools
+import platform
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import psutil
+
+from cockpit import records
+from cockpit.errors import CockpitError
+from cockpit.store import Run, Tail
+
+Status = Literal["waiting", "starting", "running", "stopped", "finished", "failed", "lost", "stale", "damaged"]
+
+LIVE: frozenset[str] = frozenset({"starting", "running", "stale"})
+"""Statuses of a run whose trainer holds the folder."""
+RESUMABLE: frozenset[str] = frozenset({"waiting", "stopped", "failed", "lost"})
+"""Statuses from which `resume` makes sense."""
+_SILENCE_S = 120.0
+"""A trainer of another host that has written nothing for so long is stale: it samples every few seconds."""
+
+
+class TestScores(msgspec.Struct, frozen=True, kw_only=True):
+    """What a listing shows of a test."""
+
+    __test__ = False
+
+    top1: float
+    """0-1."""
+    top5: float
+    """0-1."""
+    loss: float
+    """Mean cross-entropy an image."""
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in a listing; `cockpit runs --json` prints these."""
+
+    id: str
+    """The folder's name."""
+    path: str
+    """The folder."""
+    status: str
+    """One of `Status`."""
+    detail: str
+    """Why it failed, stopped or is damaged; what it prepares."""
+    model: str
+    """Architecture."""
+    dataset: str
+    """Dataset."""
+    epoch: int
+    """Epochs done."""
+    epochs: int
+    """Epochs planned."""
+    best_val_acc: float | None
+    """The highest validation top-1 so far, 0-1."""
+    best_epoch: int | None
+    """The epoch of it."""
+    test: TestScores | None
+    """The test of the best checkpoint, once there is one."""
+    elapsed_s: float
+    """Training seconds so far."""
+    launched: float | None
+    """Wall clock of the newest launch, unix seconds."""
+
+
+def describe(run: Run) -> RunInfo:
+    """Read what a listing shows of a run; a damaged folder gives a row that says what is wrong."""
+    try:
+        recipe = run.recipe
+        model, dataset, epochs = recipe.model, recipe.dataset, recipe.num_epochs
+        damage = ""
+    except CockpitError as error:
+        model = dataset = "?"
+        epochs, damage = 0, str(error)
+    launches = run.launches()
+    tail = run.tail()
+    status, detail = ("damaged", damage) if damage else judge(run, launches, tail)
+    epoch = tail.epoch
+    report = run.test_report()
+    return RunInfo(
+        id=run.id,
+        path=str(run.path),
+        status=status,
+        detail=detail,
+        model=model,
+        dataset=dataset,
+        epoch=epoch.epoch if epoch else 0,
+        epochs=epochs,
+        best_val_acc=epoch.best_val_acc if epoch else None,
+        best_epoch=epoch.best_epoch if epoch and epoch.best_val_acc is not None else None,
+        test=TestScores(top1=report.top1, top5=report.top5, loss=report.loss) if report else None,
+        elapsed_s=max(record.elapsed_s for record in (tail.phase, tail.epoch, tail.step) if record)
+        if tail.phase
+        else 0.0,
+        launched=launches[-1].time if launches else None,
+    )
+
+
+def judge(run: Run, launches: list[records.Launch], tail: Tail) -> tuple[Status, str]:
+    """Return the status and a sentence about it."""
+    if not launches:
+        return "waiting", "not launched yet"
+    launch = launches[-1]
+    phase = tail.phase if tail.phase and tail.phase.attempt == launch.attempt else None
+    if phase is not None:
+        match phase.state:
+            case "finished" | "failed" | "stopped":
+                return phase.state, phase.detail
+    life = find_life(launch, run.metrics_path)
+    if life == "dead":
+        return "lost", f"its process (pid {launch.pid} on {launch.host}) is gone without a word; resume continues it"
+    if life == "frozen":
+        return "stale", f"its process (pid {launch.pid} on {launch.host}) is stopped or silent"
+    if phase is None:
+        return "starting", "the trainer starts"
+    if phase.state == "preparing":
+        return "starting", phase.detail
+    return "running", phase.detail
+
+
+Life = Literal["alive", "frozen", "dead"]
+
+
+def find_life(launch: records.Launch, heartbeat: Path) -> Life:
+    """Tell whether the process of a launch still lives.
+
+    On its own host by boot, pid, start time and not being a zombie; on another host by the age of its last record.
+    """
+    if launch.host != host_name():
+        try:
+            silence_s = time.time() - heartbeat.stat().st_mtime
+        except OSError:
+            silence_s = time.time() - launch.time
+        return "alive" if silence_s < _SILENCE_S else "frozen"
+    if launch.boot_id != boot_id():
+        return "dead"
+    try:
+        process = psutil.Process(launch.pid)
+        if abs(since_boot(process) - launch.process_start_s) > 0.02:
+            return "dead"
+        state = process.status()
+    except psutil.Error:
+        return "dead"
+    if state in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+        return "dead"
+    return "frozen" if state in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP) else "alive"
+
+
+def since_boot(process: psutil.Process) -> float:
+    """Return a process's start in seconds since boot: both of psutil's readings move together when the clock is set."""
+    return process.create_time() - psutil.boot_time()
+
+
+def host_name() -> str:
+    """Return this host's name."""
+    return socket.gethostname()
+
+
+@functools.cache
+def boot_id() -> str:
+    """Return the identity of this boot of this host."""
+    linux = Path("/proc/sys/kernel/random/boot_id")
+    if linux.exists():
+        return linux.read_text().strip()
+    if platform.system() == "Darwin":
+        query = ["sysctl", "-n", "kern.bootsessionuuid"]
+        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
+    return str(int(psutil.boot_time()))

@@ -1,0 +1,101 @@
+"""A checked file is whole or refused, wherever a kill or a damaged byte falls."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from cockpit import durable
+from cockpit.durable import DamagedFileError, read_checked, sweep, write_atomically, write_checked
+
+SAVER = """
+import sys
+from pathlib import Path
+from cockpit.durable import write_checked
+for number in range(10**9):
+    write_checked(Path(sys.argv[1]), number.to_bytes(8, "little") * 50_000)
+    print(number, flush=True)
+"""
+
+
+def test_what_was_written_is_read(tmp_path):
+    path = tmp_path / "file"
+    digest = write_checked(path, b"one")
+    assert read_checked(path) == (b"one", digest)
+    write_checked(path, b"two")
+    assert read_checked(path)[0] == b"two"
+    assert sorted(os.listdir(tmp_path)) == ["file", "file.sha256"]
+
+
+def test_sha256sum_reads_the_sidecar(tmp_path):
+    write_checked(tmp_path / "file", b"content")
+    subprocess.run(["sha256sum", "-c", "file.sha256"], cwd=tmp_path, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("position", [0, 1, 499, 998, 999])
+def test_a_flipped_bit_is_refused_by_name(tmp_path, position):
+    path = tmp_path / "last.pt"
+    write_checked(path, bytes(1000))
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DamagedFileError, match=r"last\.pt is damaged"):
+        read_checked(path)
+
+
+def test_truncated_missing_or_unlabelled_files_are_refused(tmp_path):
+    path = tmp_path / "last.pt"
+    with pytest.raises(DamagedFileError, match="cannot be read"):
+        read_checked(path)
+    write_checked(path, bytes(1000))
+    path.write_bytes(bytes(999))
+    with pytest.raises(DamagedFileError, match="damaged"):
+        read_checked(path)
+    write_checked(path, bytes(1000))
+    path.with_name("last.pt.sha256").unlink()
+    with pytest.raises(DamagedFileError, match="damaged"):
+        read_checked(path)
+
+
+def test_kills_in_the_middle_of_saves_leave_the_last_acknowledged_or_newer(tmp_path):
+    path = tmp_path / "last.pt"
+    for attempt in range(12):
+        saver = subprocess.Popen([sys.executable, "-c", SAVER, str(path)], stdout=subprocess.PIPE)
+        assert saver.stdout is not None
+        for _ in range(2 + 3 * attempt):
+            saver.stdout.readline()
+        saver.send_signal(signal.SIGKILL)
+        acknowledged = [int(line) for line in saver.stdout.read().split()]
+        saver.wait()
+        saver.stdout.close()
+        data, _ = read_checked(path)
+        number = int.from_bytes(data[:8], "little")
+        assert data == number.to_bytes(8, "little") * 50_000
+        assert not acknowledged or number >= acknowledged[-1]
+    sweep(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["last.pt", "last.pt.sha256"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    write_atomically(tmp_path / "file", b"old")
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=_write_beyond_the_limit, args=(tmp_path / "file",))
+    child.start()
+    child.join()
+    assert child.exitcode == 7
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def _write_beyond_the_limit(path):
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    try:
+        durable.write_atomically(path, bytes(5000))
+    except OSError:
+        os._exit(7)

@@ -1,0 +1,105 @@
+"""What a run is said to be, from forged and damaged folders."""
+
+import os
+import subprocess
+import sys
+import time
+
+import msgspec
+import psutil
+import pytest
+from waiting import wait_for
+
+from cockpit import records, status
+from cockpit.recipe import Recipe
+from cockpit.store import LineWriter, Run, RunStore
+
+
+@pytest.fixture
+def run(tmp_path, data_dir):
+    return RunStore(tmp_path / "runs").create(Recipe().complete())
+
+
+def launch_of(process: psutil.Process, **changes) -> records.Launch:
+    made = records.Launch(
+        attempt=1,
+        time=time.time(),
+        argv=[],
+        host=status.host_name(),
+        boot_id=status.boot_id(),
+        pid=process.pid,
+        process_start_s=status.since_boot(process),
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def say(run: Run, state: str, detail: str = "", attempt: int = 1) -> None:
+    with LineWriter(run.metrics_path) as lines:
+        lines.append(records.encode(records.Phase(time=time.time(), state=state, detail=detail, attempt=attempt)))
+
+
+def status_of(run: Run) -> str:
+    return status.describe(run).status
+
+
+def test_phases_of_a_living_process(run):
+    assert status_of(run) == "waiting"
+    run.append_launch(launch_of(psutil.Process()))
+    assert status_of(run) == "starting"
+    say(run, "preparing", "reading digits")
+    assert status_of(run) == "starting"
+    assert status.describe(run).detail == "reading digits"
+    for state, expected in [("running", "running"), ("testing", "running"), ("finished", "finished")]:
+        say(run, state)
+        assert status_of(run) == expected
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [{"boot_id": "another boot"}, {"process_start_s": 1.0}, {"pid": 2**22 + 1}],
+    ids=["reboot", "pid reused", "no such pid"],
+)
+def test_a_process_that_is_not_ours_is_lost(run, forgery):
+    run.append_launch(launch_of(psutil.Process(), **forgery))
+    say(run, "running")
+    assert status_of(run) == "lost"
+
+
+def test_the_last_word_of_an_earlier_attempt_does_not_count(run):
+    run.append_launch(launch_of(psutil.Process()))
+    say(run, "stopped")
+    assert status_of(run) == "stopped"
+    run.append_launch(launch_of(psutil.Process(), attempt=2))
+    assert status_of(run) == "starting"
+
+
+def test_a_zombie_is_lost(run):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    run.append_launch(launch_of(psutil.Process(process.pid)))
+    say(run, "running")
+    assert status_of(run) == "running"
+    process.kill()
+    wait_for(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
+    assert status_of(run) == "lost"
+    process.wait()
+
+
+def test_a_silent_trainer_of_another_host_is_stale(run):
+    run.append_launch(launch_of(psutil.Process(), host="another-host"))
+    say(run, "running")
+    assert status_of(run) == "running"
+    os.utime(run.metrics_path, (1, 1))
+    assert status_of(run) == "stale"
+
+
+@pytest.mark.parametrize("name", ["recipe.json", "metrics.jsonl", "launches.jsonl", "test.json"])
+@pytest.mark.parametrize("junk", [b"", b"\x00" * 100, b"{", b"[]\n", b"\xff\xfe\n"])
+def test_a_damaged_folder_gives_a_row(run, name, junk):
+    run.append_launch(launch_of(psutil.Process()))
+    say(run, "running")
+    (run.path / name).write_bytes(junk)
+    info = status.describe(Run(run.path))
+    assert info.id == run.id
+    assert (info.status == "damaged") == (name == "recipe.json")
+    if name == "recipe.json":
+        assert "recipe.json" in info.detail

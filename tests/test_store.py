@@ -1,0 +1,157 @@
+"""Run folders: made whole, found by name, read from the end, deleted only where they are."""
+
+import os
+
+import msgspec
+import pytest
+
+from cockpit import records
+from cockpit.errors import CockpitError
+from cockpit.recipe import Recipe
+from cockpit.store import LineWriter, RecordTail, Run, RunBusyError, RunStore
+
+
+@pytest.fixture
+def store(tmp_path, data_dir):
+    return RunStore(tmp_path / "runs")
+
+
+@pytest.fixture
+def run(store):
+    return store.create(Recipe().complete())
+
+
+def epoch(number: int, step: int, best: float = 0.5) -> records.Epoch:
+    return records.Epoch(
+        time=1.0,
+        epoch=number,
+        step=step,
+        train_loss=1.0,
+        train_acc=0.5,
+        val_loss=1.0,
+        val_acc=0.5,
+        lr=0.1,
+        epoch_s=1.0,
+        img_per_s=100.0,
+        elapsed_s=float(number),
+        best_val_acc=best,
+        best_epoch=number,
+    )
+
+
+def write(run: Run, *lines: msgspec.Struct | bytes) -> None:
+    with LineWriter(run.metrics_path) as writer:
+        for line in lines:
+            writer.append(line if isinstance(line, bytes) else records.encode(line))
+
+
+def test_a_run_has_its_recipe_and_a_name_that_tells(store, run):
+    assert run.id.split("-")[2:4] == ["resnet20", "digits"]
+    assert [found.id for found in store.list()] == [run.id]
+    assert store.get(run.id).recipe == Recipe().complete()
+    assert os.listdir(store.root) == [run.id]
+
+
+def test_runs_are_found_by_parts_of_their_name(store):
+    runs = [store.create(Recipe().complete()) for _ in range(3)]
+    newest = store.list()[0]
+    assert store.get("last").id == newest.id
+    assert store.get(runs[1].id[-4:]).id == runs[1].id
+    assert store.get(str(runs[2].path)).id == runs[2].id
+    with pytest.raises(CockpitError, match="means 3 runs"):
+        store.get(runs[0].id[:4])
+
+
+@pytest.mark.parametrize("ref", ["", "nothing", "../runs", "/etc", "..", ".", "*", "a/../b"])
+def test_unknown_names_are_refused(store, run, ref):
+    with pytest.raises(CockpitError, match="unknown run"):
+        store.get(ref)
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path, data_dir):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CockpitError, match=r"no run can be made in .*; choose another folder with --runs"):
+        RunStore(tmp_path / "file" / "runs").create(Recipe().complete())
+
+
+def test_the_tail_is_read_from_the_end(run):
+    step = records.Step(time=1, epoch=1.5, step=15, loss=None, acc=0.5, lr=0.1, img_per_s=9, elapsed_s=1)
+    running = records.Phase(time=1, state="running")
+    write(run, running, *(epoch(n, 10 * n) for n in range(1, 400)), *[step] * 2000, b'{"kind": "epoch", "torn')
+    tail = run.tail()
+    assert tail.phase == running
+    assert tail.epoch == epoch(399, 3990)
+    assert tail.step == step
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_a_torn_last_line_is_as_if_it_were_not_there(run, cut):
+    whole = records.encode(epoch(1, 10))
+    torn = records.encode(epoch(2, 20))
+    write(run, whole, torn[:-cut])
+    assert run.tail().epoch == epoch(1, 10)
+    tail = RecordTail(run)
+    assert tail.read() == [epoch(1, 10)]
+    with open(run.metrics_path, "ab") as file:
+        file.write(torn[-cut:])
+    assert tail.read() == [epoch(2, 20)]
+    assert run.tail().epoch == epoch(2, 20)
+
+
+def test_a_new_writer_does_not_lose_its_line_to_a_torn_one(run):
+    write(run, records.encode(epoch(1, 10))[:-20])
+    write(run, epoch(2, 20))
+    assert RecordTail(run).read() == [epoch(2, 20)]
+
+
+def test_epochs_behind_the_checkpoint_of_a_resume_do_not_count(run):
+    write(run, epoch(1, 10), epoch(2, 20), records.Phase(time=1, state="running", attempt=2, step=10))
+    assert run.tail().epoch == epoch(1, 10)
+    write(run, epoch(2, 20, best=0.7))
+    assert run.tail().epoch == epoch(2, 20, best=0.7)
+
+
+def test_unknown_kinds_and_damaged_lines_are_passed_over(run):
+    write(run, b'{"kind": "weather", "sun": 1}\n', b"\x00\xff\n", b"[1]\n", epoch(1, 10), b"{}\n")
+    assert RecordTail(run).read() == [epoch(1, 10)]
+
+
+def test_nan_is_written_as_null(run):
+    step = records.Step(time=1, epoch=1, step=1, loss=float("nan"), acc=0.5, lr=0.1, img_per_s=9, elapsed_s=1)
+    write(run, step)
+    assert b'"loss":null' in run.metrics_path.read_bytes()
+
+
+def test_one_writer_at_a_time(run):
+    handle = run.lock()
+    with pytest.raises(RunBusyError, match="another trainer"):
+        run.lock()
+    os.close(handle)
+    os.close(run.lock())
+
+
+def test_removing_takes_the_folder_and_nothing_else(store, run, tmp_path):
+    other = store.create(Recipe().complete())
+    store.remove(run)
+    assert os.listdir(store.root) == [other.id]
+    handle = other.lock()
+    with pytest.raises(RunBusyError):
+        store.remove(other)
+    os.close(handle)
+
+
+def test_a_linked_run_is_only_unlinked(store, run, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    run.path.rename(elsewhere)
+    run.path.symlink_to(elsewhere)
+    store.remove(Run(run.path))
+    assert not run.path.exists()
+    assert (elsewhere / "recipe.json").exists()
+
+
+def test_nothing_outside_the_store_is_removed(store, run, tmp_path):
+    with pytest.raises(CockpitError, match="is not a run"):
+        RunStore(tmp_path).remove(run)
+    with pytest.raises(CockpitError, match="is not a run"):
+        store.remove(Run(store.root / ".."))
+    assert run.path.exists()
