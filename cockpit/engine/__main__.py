@@ -1,0 +1,127 @@
+"""The trainer's entry: `python -m cockpit.engine RUN train|test`. It says who it is before torch is even loaded."""
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import psutil
+
+from cockpit import records, status
+from cockpit.engine.journal import SAMPLE_S, Journal
+from cockpit.engine.stopping import StopFlag, Stopped
+from cockpit.errors import CockpitError
+from cockpit.store import Run
+
+
+def main() -> int:
+    """Train or test a run folder; return 0, 1 when the run failed, 2 when it could not begin."""
+    parser = argparse.ArgumentParser(prog="python -m cockpit.engine", description=__doc__)
+    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument("verb", choices=("train", "test"))
+    parser.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:<n>")
+    parser.add_argument("--sample-s", type=float, default=SAMPLE_S, help="seconds between live samples; 0: every step")
+    parser.add_argument("--lock-fd", type=int, help="descriptor of the writer lock that the launcher holds for us")
+    args = parser.parse_args()
+    run = Run(args.run.resolve())
+    try:
+        if args.verb == "test":
+            return _test(run, args.device)
+        return _train(run, args.device, args.sample_s, args.lock_fd)
+    except CockpitError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _train(run: Run, device: str, sample_s: float, lock_fd: int | None) -> int:
+    stop = StopFlag()
+    stop.install()
+    lock = run.lock() if lock_fd is None else lock_fd
+    os.set_inheritable(lock, False)  # a child of ours that outlives us must not keep the run locked
+    launch = _introduce(run, device)
+    journal = Journal(run, launch.attempt, sample_s)
+    try:
+        from cockpit.engine.train import train
+
+        train(run, device, journal, stop)
+    except Stopped as stopped:
+        journal.phase("stopped", str(stopped))
+    except CockpitError as error:
+        journal.phase("failed", str(error))
+        return 1
+    except Exception as error:  # the engine's edge: whatever it was, the run folder must say so
+        traceback.print_exc()
+        journal.phase("failed", _explain(error, run))
+        return 1
+    finally:
+        os.close(lock)  # nothing is written any more, and a resume need not wait until torch is torn down
+    return 0
+
+
+def _test(run: Run, device: str) -> int:
+    from cockpit.engine.backend import choose_backend
+    from cockpit.engine.evaluate import run_test
+
+    report = run_test(run, choose_backend(device, run.recipe.precision))
+    print(f"top-1 {report.top1:.2%}  top-5 {report.top5:.2%}  loss {report.loss:.4f}  ({report.images:,} images)")
+    return 0
+
+
+def _introduce(run: Run, device: str) -> records.Launch:
+    """Append this process to launches.jsonl."""
+    launch = records.Launch(
+        attempt=len(run.launches()) + 1,
+        time=time.time(),
+        argv=sys.orig_argv,
+        host=status.host_name(),
+        boot_id=status.boot_id(),
+        pid=os.getpid(),
+        process_start_s=status.since_boot(psutil.Process()),
+        device=device,
+        versions={
+            "python": platform.python_version(),
+            **{name: _version(name) for name in ("cockpit", "torch", "torchvision", "numpy")},
+        },
+        git_commit=_git_commit(),
+    )
+    run.append_launch(launch)
+    return launch
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _git_commit() -> str:
+    """Return the commit of the checkout that this code runs from, "+" behind it when files differ, else nothing."""
+    home = Path(__file__).resolve().parents[2]
+    if not (home / ".git").exists():
+        return ""
+    try:
+        query = ["git", "-C", str(home), "describe", "--always", "--dirty=+", "--exclude=*", "--abbrev=12"]
+        return subprocess.run(query, capture_output=True, text=True, timeout=5).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def _explain(error: Exception, run: Run) -> str:
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError):
+        return (
+            f"out of memory with batch size {run.recipe.batch_size}; "
+            f"start a new run with --batch-size {max(1, run.recipe.batch_size // 2)}"
+        )
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

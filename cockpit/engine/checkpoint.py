@@ -1,0 +1,139 @@
+"""The two files that keep a run's weights: `last.pt` to resume from, `best.safetensors` to test and to take along.
+
+Both are written durably and read only when their SHA-256 is right; loading executes nothing from the file.
+"""
+
+import dataclasses
+import io
+import json
+import pickle
+from typing import Any, NamedTuple
+
+import msgspec
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from cockpit import durable
+from cockpit.durable import DamagedFileError
+from cockpit.engine.augment import Normalization
+from cockpit.recipe import Recipe
+from cockpit.store import Run
+
+_FORMAT = 1
+_MEAN, _STD = "normalize.mean", "normalize.std"
+
+
+@dataclasses.dataclass(kw_only=True)
+class LoopState:
+    """All that the training loop counts; with weights, optimizer and random state, all that a resume needs."""
+
+    epoch: int = 0
+    """Epochs done."""
+    batch: int = 0
+    """Batches done of the present epoch."""
+    step: int = 0
+    """Optimizer steps done."""
+    elapsed_s: float = 0.0
+    """Seconds of training over all attempts, with validation."""
+    epoch_s: float = 0.0
+    """Seconds of training in the present epoch."""
+    epoch_loss: float = 0.0
+    """Sum of the present epoch's training losses."""
+    epoch_hits: float = 0.0
+    """Right guesses in the present epoch."""
+    best_val_acc: float | None = None
+    """The highest validation top-1 so far, 0-1."""
+    best_epoch: int = 0
+    """The epoch of it."""
+
+
+def save_last(run: Run, state: LoopState, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Write the resume state: plain types and tensors only."""
+    device = next(model.parameters()).device
+    content = {
+        "format": _FORMAT,
+        "state": dataclasses.asdict(state),
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "rng": torch.get_rng_state(),
+        "device_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    durable.write_checked(run.last_path, buffer.getvalue())
+
+
+def load_last(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> LoopState:
+    """Restore weights, optimizer and random state in place and return the counters.
+
+    Raises:
+        DamagedFileError: When the file is damaged or is not of this run's network.
+    """
+    data, _ = durable.read_checked(run.last_path)
+    device = next(model.parameters()).device
+    try:
+        content: dict[str, Any] = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+        model.load_state_dict(content["model"])
+        optimizer.load_state_dict(content["optimizer"])
+        state = LoopState(**content["state"])
+    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DamagedFileError(f"{run.last_path} is not a resume state of this run: {reason}") from error
+    torch.set_rng_state(content["rng"].cpu())
+    if device.type == "cuda" and content["device_rng"] is not None:
+        torch.cuda.set_rng_state(content["device_rng"].cpu(), device)
+    return state
+
+
+def save_best(
+    run: Run, state: LoopState, model: nn.Module, normalization: Normalization, classes: tuple[str, ...]
+) -> None:
+    """Write the best weights with all that is needed to use them: normalisation, recipe, class names, accuracy."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    tensors |= {_MEAN: normalization.mean, _STD: normalization.std}
+    metadata = {
+        "format": "pt",
+        "cockpit_format": str(_FORMAT),
+        "run": run.id,
+        "recipe": msgspec.json.encode(run.recipe).decode(),
+        "epoch": str(state.best_epoch),
+        "val_acc": repr(state.best_val_acc),
+        "classes": json.dumps(classes),
+    }
+    durable.write_checked(run.best_path, safetensors.torch.save(tensors, metadata))
+
+
+class Best(NamedTuple):
+    """The best weights of a run."""
+
+    weights: dict[str, Tensor]
+    """The network's state dict, on the CPU."""
+    normalization: Normalization
+    """What the network's inputs were normalised with."""
+    recipe: Recipe
+    """The recipe it was trained by."""
+    epoch: int
+    """The epoch of the weights."""
+    classes: tuple[str, ...]
+    """Class names; the index is the label."""
+    sha256: str
+    """Digest of the file."""
+
+
+def load_best(run: Run) -> Best:
+    """Read the best weights.
+
+    Raises:
+        DamagedFileError: When the file is missing, damaged, or not one of ours.
+    """
+    data, digest = durable.read_checked(run.best_path)
+    try:
+        weights = safetensors.torch.load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+        normalization = Normalization(weights.pop(_MEAN), weights.pop(_STD))
+        recipe = msgspec.json.decode(header["recipe"], type=Recipe)
+        return Best(weights, normalization, recipe, int(header["epoch"]), tuple(json.loads(header["classes"])), digest)
+    except (safetensors.SafetensorError, msgspec.DecodeError, KeyError, ValueError, TypeError) as error:
+        raise DamagedFileError(f"{run.best_path} is not a checkpoint of cockpit: {error}") from error

@@ -1,0 +1,89 @@
+"""Evaluation in eval mode, and the one reader of the test set."""
+
+import time
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cockpit import datasets, records
+from cockpit.engine.augment import ImageBank
+from cockpit.engine.backend import Backend
+from cockpit.engine.checkpoint import load_best
+from cockpit.errors import CockpitError
+from cockpit.store import Run
+from nets import build
+
+BATCH = 1_000
+"""Images an evaluation step."""
+
+
+class Scores(NamedTuple):
+    """How a network does on a set of images."""
+
+    loss: float
+    """Mean cross-entropy an image."""
+    top1: float
+    """0-1."""
+    top5: float
+    """0-1; among all classes if there are fewer than five."""
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, bank: ImageBank, backend: Backend) -> Scores:
+    """Run every image of a bank once through the network in eval mode; sums are read from the device once."""
+    was_training = model.training
+    model.eval()
+    loss = torch.zeros((), dtype=backend.sum_dtype, device=backend.device)
+    hits = torch.zeros(2, dtype=torch.int64, device=backend.device)
+    for start in range(0, len(bank), BATCH):
+        images, labels = bank.plain(start, start + BATCH)
+        with backend.autocast():
+            logits = model(images)
+        loss += F.cross_entropy(logits.float(), labels, reduction="sum")
+        hits += count_hits(logits, labels)
+    model.train(was_training)
+    top1, top5 = (hits.double().cpu() / len(bank)).tolist()
+    return Scores(loss.item() / len(bank), top1, top5)
+
+
+def count_hits(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return how many of (B,) labels are the best and among the five best of (B, classes) logits: (2,) int64."""
+    best = logits.topk(min(5, logits.shape[1]), dim=1).indices
+    right = best == labels.unsqueeze(1)
+    return torch.stack([right[:, 0].sum(), right.sum()])
+
+
+def run_test(run: Run, backend: Backend) -> records.TestReport:
+    """Test a run's best weights on the test set, write test.json and return it.
+
+    Raises:
+        CockpitError: When there is no undamaged checkpoint, or the dataset's test images are not here.
+    """
+    best = load_best(run)
+    dataset = best.recipe.dataset
+    spec = datasets.find_dataset(dataset)
+    if spec.classes != best.classes:
+        raise CockpitError(f"{run.best_path} was trained on other classes than the dataset {dataset} has now")
+    images, labels = datasets.load_packed(dataset, "test")
+    model = build(best.recipe.model, spec.num_classes)
+    model.load_state_dict(best.weights)
+    model = model.to(backend.device).to(memory_format=torch.channels_last)
+    scores = evaluate(model, ImageBank(images, labels, best.normalization, backend.device), backend)
+    report = records.TestReport(
+        run=run.id,
+        checkpoint=run.best_path.name,
+        sha256=best.sha256,
+        epoch=best.epoch,
+        dataset=dataset,
+        images=len(labels),
+        top1=scores.top1,
+        top5=scores.top5,
+        loss=scores.loss,
+        time=time.time(),
+        device=backend.name,
+        precision=backend.precision,
+    )
+    run.write_test_report(report)
+    return report

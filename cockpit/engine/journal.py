@@ -1,0 +1,93 @@
+"""The trainer's voice: records appended to metrics.jsonl, and the monotonic clock behind them."""
+
+import time
+from collections.abc import Iterator
+
+import msgspec
+
+from cockpit import records
+from cockpit.devices import samples
+from cockpit.store import LineWriter, Run
+
+SAMPLE_S = 2.0
+"""Seconds between live samples."""
+_DEVICE_S = 2.0
+"""Least seconds between readings of the hardware, which cost a millisecond or so."""
+_PROGRESS_S = 1.0
+
+
+class Journal:
+    """Writes a run's records; one to a run, held by the process that has its writer lock."""
+
+    def __init__(self, run: Run, attempt: int, sample_s: float = SAMPLE_S) -> None:
+        self._lines = LineWriter(run.metrics_path)
+        self._attempt = attempt
+        self._sample_s = sample_s
+        self._begun = time.monotonic()
+        self._before_s = 0.0
+        self._step = 0
+        self._last_sample = self._begun
+        self._last_device = self._last_progress = -float("inf")
+        self._hardware: Iterator[records.Device] | None = None
+
+    def write(self, record: msgspec.Struct, *, durable: bool = False) -> None:
+        """Append one record; a durable one is on the disk when this returns."""
+        self._lines.append(records.encode(record))
+        if durable:
+            self._lines.sync()
+
+    def phase(self, state: records.State, detail: str = "") -> None:
+        """Say that the run passed into another state."""
+        phase = records.Phase(
+            time=time.time(),
+            state=state,
+            detail=detail,
+            attempt=self._attempt,
+            step=self._step,
+            elapsed_s=self.elapsed_s(),
+        )
+        self.write(phase, durable=True)
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {state}: {detail}", flush=True)
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """Say how far a preparation has come, once a second."""
+        if time.monotonic() - self._last_progress > _PROGRESS_S:
+            self._last_progress = time.monotonic()
+            self.phase("preparing", f"{what} {done / total:.0%}" if total else what)
+
+    def continue_from(self, step: int, elapsed_s: float) -> None:
+        """Take up the step and the clock of a checkpoint."""
+        self._step, self._before_s = step, elapsed_s
+        self._begun = self._last_sample = time.monotonic()
+
+    def watch_device(self, kind: str, index: int, name: str) -> None:
+        """Put beside the live samples what the device does that trains, see `devices.samples`."""
+        self._hardware = samples(kind, index, name)
+
+    def elapsed_s(self) -> float:
+        """Return the seconds of training so far, over all attempts, by a clock that nobody can set."""
+        return self._before_s + time.monotonic() - self._begun
+
+    def sample_due(self) -> bool:
+        """Tell whether it is time for a live sample."""
+        return time.monotonic() - self._last_sample >= self._sample_s
+
+    def sample(self, *, epochs_done: float, step: int, loss: float, acc: float, images: int, lr: float) -> None:
+        """Append a live sample of the steps since the last one, and now and then what the hardware does."""
+        now = time.monotonic()
+        since_s, self._last_sample, self._step = now - self._last_sample, now, step
+        self.write(
+            records.Step(
+                time=time.time(),
+                epoch=epochs_done,
+                step=step,
+                loss=loss,
+                acc=acc,
+                lr=lr,
+                img_per_s=images / since_s,
+                elapsed_s=self.elapsed_s(),
+            )
+        )
+        if self._hardware is not None and now - self._last_device >= _DEVICE_S:
+            self._last_device = now
+            self.write(next(self._hardware))

@@ -1,0 +1,115 @@
+"""What a checkpoint gives back, and what it refuses."""
+
+import io
+import pickle
+
+import pytest
+import safetensors.torch
+import torch
+
+from cockpit import durable
+from cockpit.durable import DamagedFileError
+from cockpit.engine.augment import Normalization
+from cockpit.engine.checkpoint import LoopState, load_best, load_last, save_best, save_last
+from cockpit.recipe import Recipe
+from cockpit.store import RunStore
+from nets import build
+
+NORMALIZATION = Normalization(torch.rand(32, 32, 3), torch.rand(32, 32, 3) + 0.1)
+
+
+@pytest.fixture
+def run(tmp_path, data_dir):
+    return RunStore(tmp_path / "runs").create(Recipe().complete())
+
+
+def trained() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    model = build("resnet20", 10)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, fused=True)
+    model(torch.randn(4, 3, 32, 32)).sum().backward()
+    optimizer.step()
+    return model, optimizer
+
+
+def test_the_resume_state_gives_everything_back(run):
+    model, optimizer = trained()
+    state = LoopState(epoch=3, batch=5, step=38, elapsed_s=12.5, epoch_loss=0.1 + 0.2, best_val_acc=0.75, best_epoch=2)
+    save_last(run, state, model, optimizer)
+    expected = torch.rand(3)  # the draw that follows the save must follow the load too
+    other = build("resnet20", 10)
+    other_optimizer = torch.optim.SGD(other.parameters(), lr=9.0, momentum=0.9, fused=True)
+    assert load_last(run, other, other_optimizer) == state
+    assert torch.equal(torch.rand(3), expected)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+    for ours, theirs in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(optimizer.state[ours]["momentum_buffer"], other_optimizer.state[theirs]["momentum_buffer"])
+
+
+def test_a_resume_state_of_another_network_is_refused(run):
+    save_last(run, LoopState(), *trained())
+    other = build("resnet18", 10)
+    with pytest.raises(DamagedFileError, match=r"last\.pt is not a resume state of this run"):
+        load_last(run, other, torch.optim.SGD(other.parameters(), lr=0.1))
+
+
+class Canary:
+    """Unpickling it makes a file."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def test_nothing_in_a_checkpoint_is_executed(run, tmp_path):
+    model, optimizer = trained()
+    for content in (pickle.dumps(Canary(str(tmp_path / "sprung"))), _saved(Canary(str(tmp_path / "sprung")))):
+        durable.write_checked(run.last_path, content)
+        with pytest.raises(DamagedFileError):
+            load_last(run, model, optimizer)
+        assert not (tmp_path / "sprung").exists()
+
+
+def _saved(value: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"model": value}, buffer)
+    return buffer.getvalue()
+
+
+def test_the_best_weights_carry_what_their_use_needs(run):
+    model, _ = trained()
+    save_best(run, LoopState(best_val_acc=0.5, best_epoch=7), model, NORMALIZATION, tuple("0123456789"))
+    best = load_best(run)
+    assert best.recipe == run.recipe
+    assert (best.epoch, best.classes) == (7, tuple("0123456789"))
+    assert torch.equal(best.normalization.mean, NORMALIZATION.mean)
+    build("resnet20", 10).load_state_dict(best.weights)
+
+
+def test_plain_safetensors_reads_the_best_weights(run):
+    model, _ = trained()
+    save_best(run, LoopState(best_val_acc=0.5, best_epoch=7), model, NORMALIZATION, tuple("0123456789"))
+    weights = safetensors.torch.load_file(run.best_path)
+    mean, std = weights.pop("normalize.mean"), weights.pop("normalize.std")
+    assert mean.shape == std.shape == (32, 32, 3)
+    build("resnet20", 10).load_state_dict(weights)
+
+
+@pytest.mark.parametrize("place", [0.0, 0.01, 0.5, 0.999])
+def test_a_flipped_bit_is_refused_by_name(run, place):
+    model, _ = trained()
+    save_best(run, LoopState(best_val_acc=0.5, best_epoch=7), model, NORMALIZATION, ("a",))
+    data = bytearray(run.best_path.read_bytes())
+    data[int(place * len(data))] ^= 4
+    run.best_path.write_bytes(data)
+    with pytest.raises(DamagedFileError, match=r"best\.safetensors is damaged"):
+        load_best(run)
+
+
+@pytest.mark.parametrize("junk", [b"", b"\x08", b"no safetensors at all", safetensors.torch.save({"a": torch.ones(1)})])
+def test_a_file_that_is_no_checkpoint_of_ours_is_refused(run, junk):
+    durable.write_checked(run.best_path, junk)
+    with pytest.raises(DamagedFileError, match="is not a checkpoint of cockpit"):
+        load_best(run)
