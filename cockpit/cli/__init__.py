@@ -1,0 +1,49 @@
+"""The `cockpit` command: stdout is data, stderr is narration; 0 is success, 1 a run that failed, 2 a user's mistake.
+
+Nothing here is imported before it is needed: `cockpit --help` and the cockpit's first paint must be quick.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cockpit.errors import CockpitError
+
+_DEFAULT_ACTION = {"runs": "list", "data": "list"}
+_HELP = ("-h", "--help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    words = _normalize(list(sys.argv[1:] if argv is None else argv))
+    try:
+        if not words or words[0] == "ui":
+            from cockpit.cli.ui import open_cockpit
+
+            return open_cockpit(words[1:])
+        from cockpit.cli.parser import parse
+
+        return parse(words).execute()
+    except CockpitError as error:
+        print(f"cockpit: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `cockpit runs | head`: the reader has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _normalize(words: list[str]) -> list[str]:
+    """Let `--runs DIR` stand before the subcommand too, and let `runs` and `data` alone mean their listing."""
+    moved: list[str] = []
+    while words and words[0].startswith("--runs"):
+        take = 1 if words[0].startswith("--runs=") else 2
+        moved, words = [*moved, *words[:take]], words[take:]
+    if not words:
+        words = ["ui"]
+    if words[0] in _HELP:
+        return words
+    if words[0] in _DEFAULT_ACTION and (len(words) == 1 or words[1].startswith("-")) and not set(words[1:2]) & {*_HELP}:
+        words.insert(1, _DEFAULT_ACTION[words[0]])
+    return words + moved

@@ -1,0 +1,137 @@
+"""From words to a command: flags and help are drawn from the commands' fields and the docstrings under them."""
+
+import dataclasses
+import typing
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+from cockpit.cli import listing, training
+from cockpit.cli.common import Command
+from cockpit.recipe import Recipe, options
+
+
+@dataclasses.dataclass(frozen=True)
+class Ui:
+    """Open the cockpit. This is what `cockpit` alone does."""
+
+    runs: Path | None = None
+    """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+
+    def execute(self) -> int:
+        """Open the cockpit."""
+        from cockpit.cli.ui import open_cockpit
+
+        return open_cockpit(["--runs", str(self.runs)] if self.runs else [])
+
+
+@dataclasses.dataclass(frozen=True)
+class Runs:
+    """List, show or delete runs; alone it lists them."""
+
+    action: (
+        Annotated[listing.ListRuns, subcommand("list")]
+        | Annotated[listing.ShowRun, subcommand("show")]
+        | Annotated[listing.RemoveRun, subcommand("rm")]
+    )
+
+    def execute(self) -> int:
+        """Do what was chosen."""
+        return self.action.execute()
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """List, fetch or import datasets; alone it lists them."""
+
+    action: (
+        Annotated[listing.ListData, subcommand("list")]
+        | Annotated[listing.GetData, subcommand("get")]
+        | Annotated[listing.ImportData, subcommand("import")]
+    )
+
+    def execute(self) -> int:
+        """Do what was chosen."""
+        return self.action.execute()
+
+
+AnyCommand = (
+    Annotated[Ui, subcommand("ui")]
+    | Annotated[training.Train, subcommand("train")]
+    | Annotated[training.Test, subcommand("test")]
+    | Annotated[training.Watch, subcommand("watch")]
+    | Annotated[training.Stop, subcommand("stop")]
+    | Annotated[training.Resume, subcommand("resume")]
+    | Annotated[Runs, subcommand("runs")]
+    | Annotated[listing.ListModels, subcommand("models")]
+    | Annotated[Data, subcommand("data")]
+)
+
+_DESCRIPTION = """Train image classifiers from a terminal: choose, launch, watch, test.
+`cockpit` alone opens the cockpit; every action of it is a command here too."""
+
+
+class _Word(str):
+    """What was typed for a field of the recipe, read later by the same code that reads the form."""
+
+
+def parse(words: list[str]) -> Command:
+    """Read a command line; help and unreadable flags end the process as usual (0 and 2).
+
+    Raises:
+        CockpitError: When a word is no value of its recipe field.
+    """
+    registry = ConstructorRegistry()
+    registry.primitive_rule(_take_word)
+    registry.primitive_rule(_take_folder)
+    with registry:
+        command = tyro.cli(
+            AnyCommand,
+            args=words,
+            prog="cockpit",
+            description=_DESCRIPTION,
+            config=(FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes),
+        )
+    if isinstance(command, training.Train):
+        command = dataclasses.replace(command, recipe=_read(command.recipe))
+    return command
+
+
+def _take_word(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """Keep numbers and choices as typed, so that one reader judges them for command line and form."""
+    arms = [arm for arm in typing.get_args(info.type) if arm is not type(None)] or [info.type]
+    kind = typing.get_args(arms[0])[0] if typing.get_origin(arms[0]) is Annotated else arms[0]
+    choices = typing.get_args(info.type) if info.type_origin is Literal else ()
+    if kind not in (int, float) and not choices:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{" + ",".join(choices) + "}" if choices else kind.__name__.upper(),
+        instance_from_str=lambda words: _Word(words[0]),
+        is_instance=lambda value: isinstance(value, str | int | float | None),
+        str_from_instance=lambda value: ["unset" if value is None else str(value)],
+    )
+
+
+def _take_folder(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    if set(typing.get_args(info.type)) != {Path, type(None)}:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="DIR",
+        instance_from_str=lambda words: Path(words[0]),
+        is_instance=lambda value: isinstance(value, Path | None),
+        str_from_instance=lambda value: ["unset" if value is None else str(value)],
+    )
+
+
+def _read(recipe: Recipe) -> Recipe:
+    typed = {
+        option.name: option.parse(word)
+        for option in options()
+        if isinstance(word := getattr(recipe, option.name), _Word)
+    }
+    return dataclasses.replace(recipe, **typed)

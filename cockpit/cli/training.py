@@ -1,0 +1,210 @@
+"""The commands that start, watch, stop, resume and test a run."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import OmitArgPrefixes, Positional
+from tyro.constructors import PrimitiveConstructorSpec
+
+from cockpit import launch, status
+from cockpit.cli.common import open_store, print_json, say
+from cockpit.errors import CockpitError
+from cockpit.recipe import Recipe
+from cockpit.store import Run, RunStore
+
+_Seconds = Annotated[
+    float,
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="SECONDS",
+        instance_from_str=lambda words: float(words[0]),
+        is_instance=lambda value: isinstance(value, float),
+        str_from_instance=lambda value: [f"{value:g}"],
+    ),
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """Train a network in the background and follow it. Ctrl-C stops it with a checkpoint, a second one kills it."""
+
+    recipe: OmitArgPrefixes[Recipe]
+    device: str = "auto"
+    """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda or cuda:<n>."""
+    detach: bool = False
+    """Print the run's id and return; the run goes on."""
+    sample_s: _Seconds = 2.0
+    """Seconds between the live samples of loss, accuracy and speed; 0 records every step."""
+    runs: Path | None = None
+    """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+    json: bool = False
+    """Print the run as JSON when it has ended (with --detach, at once)."""
+
+    def execute(self) -> int:
+        """Create the run, start it, follow it."""
+        recipe = self.recipe.complete()
+        launch.check_device(self.device)
+        store = open_store(self.runs)
+        run = store.create(recipe)
+        try:
+            launch.start(run, device=self.device, sample_s=self.sample_s)
+        except CockpitError:
+            store.remove(run)
+            raise
+        return _follow_or_leave(run, self.detach, self.json)
+
+
+@dataclasses.dataclass(frozen=True)
+class Resume:
+    """Continue a run from its last checkpoint, to the losses that it would have had uninterrupted."""
+
+    run: Positional[str]
+    """Run: its id, the beginning or end of it, or `last`."""
+    device: str = "auto"
+    """auto, cpu, mps, cuda or cuda:<n>."""
+    detach: bool = False
+    """Print the run's id and return; the run goes on."""
+    sample_s: _Seconds = 2.0
+    """Seconds between the live samples; 0 records every step."""
+    runs: Path | None = None
+    """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+    json: bool = False
+    """Print the run as JSON when it has ended (with --detach, at once)."""
+
+    def execute(self) -> int:
+        """Start the trainer again."""
+        run = open_store(self.runs).get(self.run)
+        info = status.describe(run)
+        if info.status not in status.RESUMABLE:
+            raise CockpitError(f"run {run.id} is {info.status}, so there is nothing to resume")
+        launch.start(run, device=self.device, sample_s=self.sample_s)
+        return _follow_or_leave(run, self.detach, self.json)
+
+
+@dataclasses.dataclass(frozen=True)
+class Watch:
+    """Follow a run that is under way; Ctrl-C only ends the watching."""
+
+    run: Positional[str] = "last"
+    """Run: its id, the beginning or end of it, or `last`."""
+    runs: Path | None = None
+    """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+    json: bool = False
+    """Print the run as JSON when it has ended."""
+
+    def execute(self) -> int:
+        """Follow until the run ends."""
+        from cockpit.cli.follow import follow
+
+        run = open_store(self.runs).get(self.run)
+        return _report(run, follow(run), self.json)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stop:
+    """Ask a run to stop at its next step, with a checkpoint to resume from."""
+
+    run: Positional[str]
+    """Run: its id, the beginning or end of it, or `last`."""
+    runs: Path | None = None
+    """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+    json: bool = False
+    """Print the run as JSON once it has stopped."""
+
+    def execute(self) -> int:
+        """Send the request and wait until it is heeded."""
+        from cockpit.cli.follow import wait_for_end
+
+        run = open_store(self.runs).get(self.run)
+        if not launch.send(run, "stop"):
+            raise CockpitError(f"run {run.id} is not running")
+        info = wait_for_end(run)
+        say(f"{run.id}: {info.status}, {info.detail}")
+        if self.json:
+            print_json(info)
+        return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Test:
+    """Test a run's best checkpoint on the test images: top-1, top-5 and loss."""
+
+    run: Positional[str] = ""
+    """Run: its id, the beginning or end of it, or `last`. Without it: the best run of --model and --dataset."""
+    model: str = ""
+    """Architecture of the best run to look for."""
+    dataset: str = ""
+    """Dataset of the best run to look for."""
+    device: str = "auto"
+    """auto, cpu, mps, cuda or cuda:<n>."""
+    runs: Path | None = None
+    """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+    json: bool = False
+    """Print the result as JSON."""
+
+    def execute(self) -> int:
+        """Test in this process and keep the result in the run."""
+        store = open_store(self.runs)
+        launch.check_device(self.device)
+        if self.run:
+            run = store.get(self.run)
+        elif self.model and self.dataset:
+            run = best_run(store, self.model, self.dataset)
+        else:
+            raise CockpitError("name a run, or --model and --dataset to test the best run of that pair")
+        if not run.best_path.exists():
+            raise CockpitError(f"run {run.id} has no best checkpoint yet; it comes with the first epoch's validation")
+        from cockpit.engine.backend import choose_backend
+        from cockpit.engine.evaluate import run_test
+
+        report = run_test(run, choose_backend(self.device, run.recipe.precision))
+        if self.json:
+            print_json(report)
+        else:
+            print(
+                f"{run.id}  epoch {report.epoch}  {report.images:,} test images of {report.dataset}\n"
+                f"top-1 {report.top1:.2%}   top-5 {report.top5:.2%}   loss {report.loss:.4f}"
+            )
+        return 0
+
+
+def best_run(store: RunStore, model: str, dataset: str) -> Run:
+    """Return the run of a pair with the highest validation accuracy; ties go to the older.
+
+    Raises:
+        CockpitError: When no run of the pair has a checkpoint.
+    """
+    rows = [
+        (info.best_val_acc, run)
+        for run in reversed(store.list())
+        if (info := status.describe(run)).model == model and info.dataset == dataset
+        if info.best_val_acc is not None and run.best_path.exists()
+    ]
+    if not rows:
+        raise CockpitError(
+            f"no run of {model} on {dataset} in {store.root} has a checkpoint; "
+            f"`cockpit train --model {model} --dataset {dataset}` makes one"
+        )
+    return max(rows, key=lambda row: row[0])[1]
+
+
+def _follow_or_leave(run: Run, detach: bool, json: bool) -> int:
+    if detach:
+        if json:
+            print_json(status.describe(run))
+        else:
+            print(run.id)
+        return 0
+    from cockpit.cli.follow import follow_own
+
+    return _report(run, follow_own(run), json)
+
+
+def _report(run: Run, info: status.RunInfo, json: bool) -> int:
+    if json:
+        print_json(info)
+    say(f"{run.id}: {info.status}" + (f", {info.detail}" if info.detail else ""))
+    if info.status in ("stopped", "failed", "lost"):
+        say(f"cockpit resume {run.id} continues it")
+    return 0 if info.status == "finished" else 1

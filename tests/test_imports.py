@@ -1,0 +1,38 @@
+"""The layers hold at run time too: who only looks loads no torch, who only trains loads no textual."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def loaded_by(statement: str, cwd) -> set[str]:
+    code = f"{statement}\nimport sys; print('\\n' + ' '.join(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=cwd)
+    return {name.split(".")[0] for name in result.stdout.splitlines()[-1].split()}
+
+
+@pytest.mark.parametrize(
+    ("statement", "strangers"),
+    [
+        ("import cockpit.tui.app", {"torch", "torchvision", "sklearn", "plotext"}),
+        ("import cockpit.status, cockpit.launch, cockpit.series", {"torch", "textual", "plotext", "rich"}),
+        ("import cockpit.engine.train", {"textual", "plotext", "rich", "tyro"}),
+        ("import cockpit.engine.__main__", {"torch", "textual", "plotext", "numpy"}),
+        ("import nets", {"torch", "cockpit", "textual"}),
+        ("import nets.resnet, nets.vgg", {"cockpit", "textual"}),
+    ],
+)
+def test_imports_stay_in_their_layer(statement, strangers, tmp_path):
+    assert not loaded_by(statement, tmp_path) & strangers
+
+
+@pytest.mark.parametrize("words", [["runs"], ["runs", "--json"], ["models"], ["data", "--json"]])
+def test_listings_load_neither_torch_nor_textual(words, tmp_path):
+    statement = f"from cockpit.cli import main; main({words!r})"
+    assert not loaded_by(statement, tmp_path) & {"torch", "textual", "plotext", "numpy"}
+
+
+def test_help_loads_neither_torch_nor_textual(tmp_path):
+    statement = "from cockpit.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
+    assert not loaded_by(statement, tmp_path) & {"torch", "textual", "plotext", "numpy"}
