@@ -1,0 +1,262 @@
+"""The datasets: a table of the known ones, and the packed folders in the user's cache. Loads no torch.
+
+A dataset is ready when `<cache>/<name>/` holds `dataset.json` and, for each split, `<split>-images.npy`
+(N, 32, 32, 3) uint8 and `<split>-labels.npy` (N,) int64, which are memory-mapped. How images become packed is
+the affair of `cockpit.ingest`.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+import platformdirs
+
+from cockpit.errors import CockpitError, unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, Split] = ("train", "test")
+SIZE = 32
+"""Height and width of every packed image, pixels."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_SPEC_FILE = "dataset.json"
+_LEFTOVER_S = 24 * 3600
+"""No import takes a day, so a scratch folder of that age is a killed one's."""
+
+
+class DatasetSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a dataset before and after its images are here."""
+
+    name: str
+    """What the command line and the recipe call it."""
+    title: str
+    """What a person calls it."""
+    classes: tuple[str, ...]
+    """Class names; the label is the index."""
+    train_images: int
+    """Images to train and validate on."""
+    test_images: int
+    """Images to test on, once."""
+    hflip_ok: bool = True
+    """Whether a mirrored image is still of its class; a mirrored digit is not."""
+    epochs: int = 200
+    """Epochs that a recipe takes when none are asked for."""
+    source: str = ""
+    """Where the images come from, in a sentence."""
+    digests: dict[str, str] = {}
+    """Split to content digest (`cockpit.ingest.digest`); a known dataset is refused when they differ."""
+    held_out: bool = False
+    """The test part was cut from the training images here, because the source has none."""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+
+class Packed(NamedTuple):
+    """One split as arrays."""
+
+    images: "np.ndarray"
+    """(N, 32, 32, 3) uint8, RGB; read-only and memory-mapped when it comes from the cache."""
+    labels: "np.ndarray"
+    """(N,) int64."""
+
+
+_CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck"
+_CIFAR100 = (
+    "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel "
+    "can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur "
+    "dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion "
+    "lizard lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree "
+    "pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea "
+    "seal shark shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table "
+    "tank telephone television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman "
+    "worm"
+)
+
+DATASETS: dict[str, DatasetSpec] = {
+    spec.name: spec
+    for spec in (
+        DatasetSpec(
+            name="digits",
+            title="Handwritten digits",
+            classes=tuple("0123456789"),
+            train_images=1438,
+            test_images=359,
+            hflip_ok=False,
+            epochs=30,
+            source="1,797 scans of the UCI optical digits that scikit-learn ships, enlarged from 8×8 to 32×32",
+            held_out=True,
+        ),
+        DatasetSpec(
+            name="cifar10",
+            title="CIFAR-10",
+            classes=tuple(_CIFAR10.split()),
+            train_images=50_000,
+            test_images=10_000,
+            source="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+            digests={
+                "train": "6a3b2c04d0a79ce272dcdacaf0bc440275db5a8cbe3717521a28fada2ea0d2ed",
+                "test": "65a6ffe079453e514083f99356b35e02cbfd581b4951e3937fae188974b79f39",
+            },
+        ),
+        DatasetSpec(
+            name="cifar100",
+            title="CIFAR-100",
+            classes=tuple(_CIFAR100.split()),
+            train_images=50_000,
+            test_images=10_000,
+            source="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+            digests={
+                "train": "640c97a4012a8aebfcaf57fd82a33dd43b37d2e397a02cb9b0a3d89e6d6d936d",
+                "test": "a6a97df7b61bc7420bc44268696e8963d33129bc050978f2a63d8fe3420989fa",
+            },
+        ),
+    )
+}
+"""The known datasets: one is embedded, the others can be fetched or imported."""
+
+EMBEDDED = "digits"
+"""Needs no download: it is packed from scikit-learn at its first use."""
+
+
+def cache_dir() -> Path:
+    """Return the folder of the packed datasets: `COCKPIT_DATA`, else the user's cache folder."""
+    chosen = os.environ.get("COCKPIT_DATA")
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("cockpit")) / "datasets"
+
+
+def check_name(name: str) -> str:
+    """Return the name if a dataset may be called so, which keeps it inside the cache folder.
+
+    Raises:
+        CockpitError: For anything but 1-64 of a-z, 0-9, dot, dash and underscore, the first a letter or digit.
+    """
+    if not _NAME.fullmatch(name):
+        raise CockpitError(
+            f"dataset name {name[:80]!r} is not usable; take 1 to 64 of a-z 0-9 . _ - and begin with a letter or digit"
+        )
+    return name
+
+
+def is_packed(name: str) -> bool:
+    """Tell whether the images are in the cache."""
+    return (cache_dir() / name / _SPEC_FILE).is_file()
+
+
+def is_ready(name: str) -> bool:
+    """Tell whether a run can begin without fetching anything."""
+    return name == EMBEDDED or is_packed(name)
+
+
+def list_datasets() -> list[DatasetSpec]:
+    """Return the known datasets, then the imported ones by name; a damaged cache folder is left out."""
+    imported = []
+    root = cache_dir()
+    for spec_file in sorted(root.glob(f"[!.]*/{_SPEC_FILE}")) if root.is_dir() else ():
+        if spec_file.parent.name not in DATASETS:
+            try:
+                imported.append(_read_spec(spec_file))
+            except CockpitError:
+                continue
+    return [*DATASETS.values(), *imported]
+
+
+def find_dataset(name: str) -> DatasetSpec:
+    """Return the dataset of that name.
+
+    Raises:
+        CockpitError: When there is none, or what the cache holds of it cannot be read.
+    """
+    if name in DATASETS:
+        return DATASETS[name]
+    if _NAME.fullmatch(name) and is_packed(name):
+        return _read_spec(cache_dir() / name / _SPEC_FILE)
+    raise unknown("dataset", name, [spec.name for spec in list_datasets()], "cockpit data")
+
+
+def load_packed(name: str, split: Split) -> Packed:
+    """Memory-map one split of a packed dataset.
+
+    Raises:
+        CockpitError: When a file is missing or damaged; the remedy is to import or get the dataset again.
+    """
+    import numpy as np
+
+    folder = cache_dir() / name
+    try:
+        images = np.load(folder / f"{split}-images.npy", mmap_mode="r", allow_pickle=False)
+        labels = np.load(folder / f"{split}-labels.npy", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise CockpitError(
+            f"the packed {split} images of {name} in {folder} cannot be read ({error}); delete that folder and "
+            f"run `cockpit data get {name}` or import them again"
+        ) from error
+    if images.shape != (len(labels), SIZE, SIZE, 3) or images.dtype != np.uint8:
+        raise CockpitError(
+            f"{folder}/{split}-images.npy has the shape {images.shape}; delete {folder} and import again"
+        )
+    return Packed(images, labels)
+
+
+def write_packed(spec: DatasetSpec, train: Packed, test: Packed) -> Path:
+    """Put a dataset into the cache in one rename, replacing an older one, and return its folder."""
+    import numpy as np
+
+    root = cache_dir()
+    root.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{spec.name}-", dir=root))
+    try:
+        for split, part in zip(SPLITS, (train, test), strict=True):
+            np.save(scratch / f"{split}-images.npy", part.images)
+            np.save(scratch / f"{split}-labels.npy", part.labels.astype(np.int64))
+        (scratch / _SPEC_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(spec)))
+        scratch.chmod(0o755)
+        home = root / check_name(spec.name)
+        with _swap_lock(root):
+            _sweep(root)
+            old = Path(tempfile.mkdtemp(prefix=f".old-{spec.name}-", dir=root))
+            if home.exists():
+                home.rename(old / "old")
+            scratch.rename(home)
+        shutil.rmtree(old)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    return home
+
+
+@contextlib.contextmanager
+def _swap_lock(root: Path) -> Iterator[None]:
+    """Let one process at a time replace a dataset: two trainers may pack `digits` at once."""
+    with open(root / ".lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _sweep(root: Path) -> None:
+    """Delete what killed imports left; a younger scratch folder may be that of an import under way."""
+    for leftover in root.glob(".*-*"):
+        if leftover.is_dir() and time.time() - leftover.stat().st_mtime > _LEFTOVER_S:
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _read_spec(path: Path) -> DatasetSpec:
+    try:
+        spec = msgspec.json.decode(path.read_bytes(), type=DatasetSpec)
+    except (OSError, msgspec.DecodeError) as error:
+        raise CockpitError(
+            f"{path} cannot be read ({error}); delete the folder {path.parent} and import again"
+        ) from error
+    return spec if spec.name == path.parent.name else msgspec.structs.replace(spec, name=path.parent.name)

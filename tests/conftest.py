@@ -1,0 +1,124 @@
+"""What many tests need: a cache folder of their own, and the real CIFAR images where the machine has them."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+
+from cockpit import datasets, ingest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_data_dir(tmp_path_factory) -> Iterator[Path]:
+    """A cache folder for the whole session, so that no test ever touches the user's own."""
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COCKPIT_DATA", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def digits(session_data_dir) -> Path:
+    """The packed digits."""
+    return ingest.pack_digits()
+
+
+@pytest.fixture(scope="session")
+def tiny(digits) -> Path:
+    """A packed dataset named `tiny`, of 160 training and 40 test images of the digits: an epoch takes a second."""
+    train, test = datasets.load_packed("digits", "train"), datasets.load_packed("digits", "test")
+    spec = msgspec.structs.replace(datasets.DATASETS["digits"], name="tiny", train_images=160, test_images=40)
+    return datasets.write_packed(
+        spec, *(datasets.Packed(part.images[:n], part.labels[:n]) for part, n in ((train, 160), (test, 40)))
+    )
+
+
+@pytest.fixture
+def data_dir(tmp_path, monkeypatch):
+    """An empty cache folder for the packed datasets; it is not there until something is packed."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("COCKPIT_DATA", str(folder))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)  # a packed CIFAR is 184 MB and pytest keeps the last three sessions
+
+
+@pytest.fixture(scope="session")
+def cifar_source() -> Path:
+    """The folder with unpack.py and the shards of the real CIFAR-10 and CIFAR-100."""
+    named = os.environ.get("COCKPIT_TEST_CIFAR")
+    if not named or not (Path(named) / "unpack.py").is_file():
+        pytest.skip("COCKPIT_TEST_CIFAR does not name the folder of the real CIFAR shards")
+    return Path(named)
+
+
+def _keep_to_one_core() -> None:
+    """The threads of unpack.py fight over the interpreter's lock: on one core it takes 27 s of CPU, on two 45 s."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+@pytest.fixture(scope="session")
+def unpack_cifar(cifar_source):
+    """A function (name, arguments of unpack.py) -> folder, which unpacks each form once a session."""
+    # 60,000 small files are gone from memory in a second, from a disk in half a minute.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    made: dict[tuple[str, ...], Path] = {}
+
+    def unpack(name: str, *arguments: str) -> Path:
+        if (name, *arguments) not in made:
+            folder = made[name, *arguments] = Path(tempfile.mkdtemp(prefix=f"test-{name}-", dir=memory))
+            subprocess.run(
+                [sys.executable, cifar_source / "unpack.py", name, "--to", folder, *arguments],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                preexec_fn=_keep_to_one_core,
+            )
+        return made[name, *arguments]
+
+    yield unpack
+    for folder in made.values():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cifar10_folder(unpack_cifar) -> Path:
+    """All 60,000 images of CIFAR-10 as <split>/<class>/*.png; read only."""
+    return unpack_cifar("cifar10")
+
+
+@pytest.fixture(scope="session")
+def cifar10_small(unpack_cifar) -> Path:
+    """5,000 training and 1,000 test images of CIFAR-10 as <split>/<class>/*.png; read only."""
+    return unpack_cifar("cifar10", "--train", "5000", "--test", "1000")
+
+
+@pytest.fixture(scope="session")
+def cifar10_batches(unpack_cifar) -> Path:
+    """All of CIFAR-10 in the official python layout; read only."""
+    return unpack_cifar("cifar10", "--layout", "batches")
+
+
+@pytest.fixture(scope="session")
+def cifar10_archive(cifar10_batches, tmp_path_factory) -> Iterator[Path]:
+    """All of CIFAR-10 as an archive of the official python layout, uncompressed to save time; read only."""
+    path = tmp_path_factory.mktemp("archive") / "cifar10.tar"
+    with tarfile.open(path, "w") as archive:
+        archive.add(cifar10_batches / "cifar-10-batches-py", "cifar-10-batches-py")
+    yield path
+    path.unlink()
+
+
+@pytest.fixture(scope="session")
+def cifar10_images(cifar10_small) -> np.ndarray:
+    """2,500 real CIFAR-10 pictures, 250 of each class: (2500, 32, 32, 3) uint8."""
+    files = [file for home in sorted((cifar10_small / "train").iterdir()) for file in sorted(home.iterdir())[:250]]
+    return np.stack([np.asarray(Image.open(file)) for file in files])
