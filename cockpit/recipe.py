@@ -74,7 +74,7 @@ class Recipe:
         """Peak learning rate, the default resolved."""
         if self.lr is not None:
             return self.lr
-        return getattr(MODELS[self.model], "lr", None) or SEED_LR
+        return MODELS[self.model].lr or SEED_LR
 
     @property
     def num_warmup_epochs(self) -> float:

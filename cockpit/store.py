@@ -13,7 +13,6 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -21,10 +20,10 @@ import msgspec
 
 from cockpit import durable, records
 from cockpit.errors import CockpitError, unknown
+from cockpit.lines import LineWriter, lines_after, lines_backwards
 from cockpit.recipe import Recipe, from_json, to_json
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_TAIL_BYTES = 16_384
 
 
 class RunBusyError(CockpitError):
@@ -111,7 +110,7 @@ class Run:
     def launches(self) -> list[records.Launch]:
         """Return every launch of the trainer, the oldest first; damaged lines are passed over."""
         launches = []
-        for line in _read_lines(self._launches_path):
+        for line in lines_after(self._launches_path, 0)[0]:
             with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
                 launches.append(msgspec.json.decode(line, type=records.Launch))
         return launches
@@ -156,7 +155,7 @@ class Run:
         epoch: records.Epoch | None = None
         step: records.Step | None = None
         resumed_at = math.inf
-        for record in records.decode_lines(_lines_backwards(self.metrics_path)):
+        for record in records.decode_lines(lines_backwards(self.metrics_path)):
             match record:
                 case records.Phase():
                     phase = phase or record
@@ -279,36 +278,6 @@ class RunStore:
             raise CockpitError(f"{run.path} cannot be deleted: {error.strerror}") from error
 
 
-class LineWriter:
-    """Append whole lines to a file, each in one unbuffered write, so that a kill tears at most the last."""
-
-    def __init__(self, path: Path) -> None:
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        size = os.fstat(self._handle).st_size
-        if size and os.pread(self._handle, 1, size - 1) != b"\n":
-            os.write(self._handle, b"\n")  # a torn line of a killed writer must not swallow ours
-
-    def __enter__(self) -> "LineWriter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._handle)
-
-    def append(self, line: bytes) -> None:
-        """Write one line, newline included.
-
-        Raises:
-            OSError: When the disk is full.
-        """
-        written = os.write(self._handle, line)
-        if written != len(line):
-            raise OSError(28, "No space left on device")
-
-    def sync(self) -> None:
-        """See the lines onto the disk."""
-        os.fsync(self._handle)
-
-
 class RecordTail:
     """Reads the records that a run gained since the last call, by byte offset; a torn last line waits to be whole."""
 
@@ -318,41 +287,5 @@ class RecordTail:
 
     def read(self) -> list[records.Record]:
         """Return the new records, oldest first; none while the file does not exist."""
-        try:
-            with open(self._path, "rb") as file:
-                file.seek(self._offset)
-                data = file.read()
-        except OSError:
-            return []
-        whole = data.rfind(b"\n") + 1
-        self._offset += whole
-        return list(records.decode_lines(data[:whole].splitlines()))
-
-
-def _read_lines(path: Path) -> list[bytes]:
-    try:
-        return path.read_bytes().splitlines()
-    except OSError:
-        return []
-
-
-def _lines_backwards(path: Path) -> Iterator[bytes]:
-    """Yield the whole lines of a file, the last first; a torn last line is left out."""
-    with contextlib.ExitStack() as stack:
-        try:
-            file = stack.enter_context(open(path, "rb"))
-        except OSError:
-            return
-        position = file.seek(0, os.SEEK_END)
-        rest, torn, block_bytes = b"", True, _TAIL_BYTES
-        while position > 0:
-            start = max(0, position - block_bytes)
-            file.seek(start)
-            block = file.read(position - start) + rest
-            position, block_bytes = start, 2 * block_bytes
-            rest, *lines = block.split(b"\n")
-            if lines and torn:
-                lines, torn = lines[:-1], False
-            yield from reversed(lines)
-        if rest and not torn:
-            yield rest
+        lines, self._offset = lines_after(self._path, self._offset)
+        return list(records.decode_lines(lines))

@@ -11,8 +11,9 @@ import pytest
 from waiting import wait_for
 
 from cockpit import records, status
+from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe
-from cockpit.store import LineWriter, Run, RunStore
+from cockpit.store import Run, RunStore
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import pytest
 
 from cockpit import records
 from cockpit.errors import CockpitError
+from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe
-from cockpit.store import LineWriter, RecordTail, Run, RunBusyError, RunStore
+from cockpit.store import RecordTail, Run, RunBusyError, RunStore
 
 
 @pytest.fixture

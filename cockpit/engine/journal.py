@@ -7,7 +7,8 @@ import msgspec
 
 from cockpit import records
 from cockpit.devices import samples
-from cockpit.store import LineWriter, Run
+from cockpit.lines import LineWriter
+from cockpit.store import Run
 
 SAMPLE_S = 2.0
 """Seconds between live samples."""
