@@ -1,0 +1,200 @@
+"""The command line as a person or a script uses it: stdout is data, mistakes are one sentence and exit 2."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from waiting import wait_for
+
+from cockpit import status
+from cockpit.cli import main
+from cockpit.store import RunStore
+
+TINY = ["--dataset", "tiny", "--epochs", "2", "--batch-size", "16", "--device", "cpu", "--sample-s", "0"]
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return tmp_path / "runs"
+
+
+def cockpit(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "cockpit", *words], capture_output=True, text=True, timeout=120)
+
+
+BAD_TRAIN = [
+    (["--model", "resnet19"], "unknown model 'resnet19' (did you mean resnet1"),
+    (["--dataset", "nothing"], "unknown dataset 'nothing'"),
+    (["--dataset", "../etc"], "unknown dataset '../etc'"),
+    (["--epochs", "0"], "epochs is 0; it must be at least 1"),
+    (["--epochs", "many"], "epochs is 'many'; it must be a whole number"),
+    (["--lr", "-1"], "lr is -1.0; it must be more than 0"),
+    (["--lr", "nan"], "lr is nan; it must be a finite number"),
+    (["--batch-size", "100000"], "batch size 100000 is larger than the 1,294 training images of digits"),
+    (["--schedule", "sawtooth"], "schedule is 'sawtooth'; choose one of step, cosine, constant"),
+    (["--device", "cuda:9"], "device 'cuda:9' is not on this machine"),
+]
+
+
+@pytest.mark.parametrize(("flags", "sentence"), BAD_TRAIN, ids=lambda value: str(value)[:30])
+def test_a_mistake_is_one_sentence_and_leaves_nothing(runs, data_dir, capsys, flags, sentence):
+    assert main(["train", *flags, "--runs", str(runs)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("cockpit: ")
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert not runs.exists()
+    assert not data_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["test"], "name a run, or --model and --dataset"),
+        (["test", "nothing"], "unknown run 'nothing'"),
+        (["test", "--model", "resnet50", "--dataset", "cifar10"], "no run of resnet50 on cifar10"),
+        (["stop", "nothing"], "unknown run 'nothing'"),
+        (["resume", "../x"], "unknown run '../x'"),
+        (["watch"], "unknown run 'last'"),
+        (["runs", "show", "nothing"], "unknown run 'nothing'"),
+        (["runs", "rm", "nothing"], "unknown run 'nothing'"),
+    ],
+)
+def test_runs_that_are_not_there(runs, data_dir, capsys, words, sentence):
+    assert main([*words, "--runs", str(runs)]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["data", "get", "nothing"], "unknown dataset 'nothing'"),
+        (["data", "import", "cifar10", "nowhere"], "nowhere"),
+        (["data", "import", "Bad/Name", "."], "dataset name 'Bad/Name' is not usable"),
+    ],
+)
+def test_datasets_that_are_not_there(data_dir, capsys, words, sentence):
+    assert main(words) == 2
+    assert sentence in capsys.readouterr().err
+    assert not data_dir.exists()
+
+
+def test_an_unknown_command_exits_with_2(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["launch"])
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("words", [[], ["train"], ["runs"], ["runs", "rm"], ["data"], ["data", "import"], ["models"]])
+def test_help_of_every_command(capsys, words):
+    with pytest.raises(SystemExit) as caught:
+        main([*words, "--help"])
+    assert caught.value.code == 0
+    assert "usage: cockpit" in capsys.readouterr().out
+
+
+def test_listings_as_json(runs, data_dir, capsys):
+    assert main(["runs", "--json", "--runs", str(runs)]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert main(["models", "--json"]) == 0
+    models = json.loads(capsys.readouterr().out)
+    assert set(models[0]) == {"name", "family", "params", "flops", "year", "arxiv"}
+    assert {"name": "resnet18", "params": 11173962}.items() <= {m["name"]: m for m in models}["resnet18"].items()
+    assert main(["data", "--json"]) == 0
+    listed = {d["name"]: d for d in json.loads(capsys.readouterr().out)}
+    digits = {"title": "Handwritten digits", "classes": 10, "train_images": 1438, "test_images": 359, "ready": True}
+    assert digits.items() <= listed["digits"].items()
+    assert not listed["cifar10"]["ready"]
+
+
+def test_the_runs_folder_is_found_by_flag_before_or_after_and_by_environment(runs, tiny, capsys, monkeypatch):
+    main(["train", *TINY, "--detach", "--runs", str(runs)])
+    run_id = capsys.readouterr().out.strip()
+    main(["--runs", str(runs), "runs", "--json"])
+    assert json.loads(capsys.readouterr().out)[0]["id"] == run_id
+    monkeypatch.setenv("COCKPIT_RUNS", str(runs))
+    main(["runs", "--json"])
+    assert json.loads(capsys.readouterr().out)[0]["id"] == run_id
+    wait_for(lambda: status.describe(RunStore(runs).get(run_id)).status == "finished")
+
+
+def test_train_test_and_listing_tell_the_same(runs, tiny):
+    trained = cockpit("train", *TINY, "--json", "--runs", str(runs))
+    assert trained.returncode == 0, trained.stderr
+    assert "epoch 2/2" in trained.stderr
+    info = json.loads(trained.stdout)
+    keys = {"id", "path", "status", "model", "dataset", "epoch", "epochs", "best_val_acc", "best_epoch", "test"}
+    assert keys <= set(info)
+    assert (info["status"], info["epoch"], info["epochs"]) == ("finished", 2, 2)
+    by_id = cockpit("test", info["id"], "--json", "--device", "cpu", "--runs", str(runs))
+    by_pair = cockpit(
+        "test", "--model", "resnet20", "--dataset", "tiny", "--json", "--device", "cpu", "--runs", str(runs)
+    )
+    for tested in (json.loads(by_id.stdout), json.loads(by_pair.stdout)):
+        assert {"run", "checkpoint", "images", "top1", "top5", "loss"} <= set(tested)
+        assert (tested["run"], tested["images"]) == (info["id"], 40)
+        assert {key: tested[key] for key in ("top1", "top5", "loss")} == info["test"]
+    listed = json.loads(cockpit("runs", "--json", "--runs", str(runs)).stdout)
+    assert [row["id"] for row in listed] == [info["id"]]
+    shown = json.loads(cockpit("runs", "show", "last", "--json", "--runs", str(runs)).stdout)
+    assert shown["recipe"]["batch_size"] == 16
+    assert len(shown["launches"]) == 1
+    removed = cockpit("runs", "rm", info["id"], "--json", "--runs", str(runs))
+    assert json.loads(removed.stdout) == [info["id"]]
+    assert os.listdir(runs) == []
+
+
+def test_ctrl_c_stops_with_a_checkpoint_and_resume_goes_on(runs, tiny):
+    words = [sys.executable, "-m", "cockpit", "train", *TINY, "--epochs", "6", "--json", "--runs", str(runs)]
+    follower = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    store = RunStore(runs)
+    wait_for(lambda: store.list() and store.list()[0].tail().step)
+    follower.send_signal(signal.SIGINT)
+    out, err = follower.communicate(timeout=60)
+    assert follower.returncode == 1, err
+    assert json.loads(out)["status"] == "stopped"
+    assert "checkpoint saved" in err
+    resumed = cockpit("resume", "last", "--json", "--device", "cpu", "--runs", str(runs))
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["status"] == "finished"
+    again = cockpit("resume", "last", "--runs", str(runs))
+    assert again.returncode == 2
+    assert "is finished, so there is nothing to resume" in again.stderr
+
+
+def test_stop_waits_until_it_is_heeded_and_watch_follows(runs, tiny, capsys):
+    assert main(["train", *TINY, "--epochs", "500", "--detach", "--runs", str(runs)]) == 0
+    run = RunStore(runs).get(capsys.readouterr().out.strip())
+    wait_for(lambda: run.tail().step)
+    watcher = subprocess.Popen(
+        [sys.executable, "-m", "cockpit", "watch", run.id, "--runs", str(runs)], stderr=subprocess.PIPE, text=True
+    )
+    assert main(["stop", run.id, "--json", "--runs", str(runs)]) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "stopped"
+    _, err = watcher.communicate(timeout=60)
+    assert watcher.returncode == 1
+    assert "stopped" in err
+    assert main(["stop", run.id, "--runs", str(runs)]) == 2
+    assert "is not running" in capsys.readouterr().err
+
+
+def test_the_cockpit_without_a_terminal_says_so(runs):
+    alone = cockpit("--runs", str(runs))
+    assert alone.returncode == 2
+    assert "needs a terminal" in alone.stderr
+
+
+def test_hostile_names_do_not_reach_the_terminal(runs, data_dir, capsys):
+    folder = runs / "20260101-000000-evil"
+    folder.mkdir(parents=True)
+    (folder / "recipe.json").write_text('{"model": "\\u001b[31mred [/x]", "dataset": "digits", "epochs": 3}')
+    assert main(["runs", "--runs", str(runs)]) == 0
+    assert main(["runs", "show", "last", "--runs", str(runs)]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "red [/x]" in out
