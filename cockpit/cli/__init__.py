@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cockpit.errors import CockpitError
 
-_DEFAULT_ACTION = {"runs": "list", "data": "list"}
+_DEFAULT_ACTION = {"runs": "list", "models": "list", "data": "list"}
 _HELP = ("-h", "--help")
 
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _normalize(words: list[str]) -> list[str]:
-    """Let `--runs DIR` stand before the subcommand too, and let `runs` and `data` alone mean their listing."""
+    """Let `--runs DIR` stand before the subcommand too, and let a group's name alone mean its listing."""
     moved: list[str] = []
     while words and words[0].startswith("--runs"):
         take = 1 if words[0].startswith("--runs=") else 2

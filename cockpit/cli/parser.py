@@ -2,6 +2,7 @@
 
 import dataclasses
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from cockpit.cli import listing, training
+from cockpit.cli import datasets, models, runs, training
 from cockpit.cli.common import Command
 from cockpit.recipe import Recipe, options
 
@@ -33,10 +34,21 @@ class Runs:
     """List, show or delete runs; alone it lists them."""
 
     action: (
-        Annotated[listing.ListRuns, subcommand("list")]
-        | Annotated[listing.ShowRun, subcommand("show")]
-        | Annotated[listing.RemoveRun, subcommand("rm")]
+        Annotated[runs.ListRuns, subcommand("list")]
+        | Annotated[runs.ShowRun, subcommand("show")]
+        | Annotated[runs.RemoveRun, subcommand("rm")]
     )
+
+    def execute(self) -> int:
+        """Do what was chosen."""
+        return self.action.execute()
+
+
+@dataclasses.dataclass(frozen=True)
+class Models:
+    """List the architectures, or show what one is made of; alone it lists them."""
+
+    action: Annotated[models.ListModels, subcommand("list")] | Annotated[models.ShowModel, subcommand("show")]
 
     def execute(self) -> int:
         """Do what was chosen."""
@@ -48,9 +60,9 @@ class Data:
     """List, fetch or import datasets; alone it lists them."""
 
     action: (
-        Annotated[listing.ListData, subcommand("list")]
-        | Annotated[listing.GetData, subcommand("get")]
-        | Annotated[listing.ImportData, subcommand("import")]
+        Annotated[datasets.ListData, subcommand("list")]
+        | Annotated[datasets.GetData, subcommand("get")]
+        | Annotated[datasets.ImportData, subcommand("import")]
     )
 
     def execute(self) -> int:
@@ -66,7 +78,7 @@ AnyCommand = (
     | Annotated[training.Stop, subcommand("stop")]
     | Annotated[training.Resume, subcommand("resume")]
     | Annotated[Runs, subcommand("runs")]
-    | Annotated[listing.ListModels, subcommand("models")]
+    | Annotated[Models, subcommand("models")]
     | Annotated[Data, subcommand("data")]
 )
 
@@ -78,7 +90,7 @@ class _Word(str):
     """What was typed for a field of the recipe, read later by the same code that reads the form."""
 
 
-def parse(words: list[str]) -> Command:
+def parse(words: Sequence[str]) -> Command:
     """Read a command line; help and unreadable flags end the process as usual (0 and 2).
 
     Raises:

@@ -1,5 +1,7 @@
 """The batched augmentation must be the one that torchvision does on PIL images, to the pixel."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,7 @@ EDGE_DEGREES = [0.0, -0.0, 15.0, -15.0, 14.999999, 1e-7, -1e-7, 1e-3, 0.5, 7.5, 
 
 
 def by_torchvision(image: np.ndarray, plan: Plan, row: int, degrees: float) -> np.ndarray:
-    picture = Image.fromarray(image)
+    picture: Any = Image.fromarray(image)  # torchvision's hints know only tensors
     if plan.flip[row]:
         picture = tv.hflip(picture)
     picture = tv.crop(tv.pad(picture, [PAD]), int(plan.top[row]), int(plan.left[row]), 32, 32)

@@ -61,11 +61,13 @@ def test_evaluation_weighs_every_image_alike_and_leaves_the_model_as_it_was(digi
     torch.manual_seed(0)
     images, labels = load_packed("digits", "train")  # 1,438 images: a whole batch of 1,000 and a part
     bank = ImageBank(images, labels, Normalization(torch.zeros(1, 1, 3), torch.ones(1, 1, 3)), CPU)
-    model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(3072), nn.Dropout(0.5), nn.Linear(3072, 10)).train()
-    statistics = model[1].running_mean.clone()
+    norm = nn.BatchNorm1d(3072)
+    model = nn.Sequential(nn.Flatten(), norm, nn.Dropout(0.5), nn.Linear(3072, 10)).train()
+    assert norm.running_mean is not None
+    statistics = norm.running_mean.clone()
     scores = evaluate(model, bank, BACKEND)
     assert model.training
-    assert torch.equal(model[1].running_mean, statistics)
+    assert torch.equal(norm.running_mean, statistics)
     with torch.inference_mode():
         logits = model.eval()(bank.plain(0, len(bank))[0])
     expected = torch.nn.functional.cross_entropy(logits, bank.labels).item()

@@ -1,0 +1,119 @@
+"""The commands that list, show and delete runs."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import msgspec
+from tyro.conf import Positional
+
+from cockpit import status
+from cockpit.cli.common import open_store, percent, print_json, print_table, printable, say
+
+
+@dataclasses.dataclass(frozen=True)
+class ListRuns:
+    """List the runs, the newest first."""
+
+    runs: Path | None = None
+    """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+    json: bool = False
+    """Print JSON."""
+
+    def execute(self) -> int:
+        """Print the listing."""
+        store = open_store(self.runs)
+        rows = [status.describe(run) for run in store.list()]
+        if self.json:
+            print_json(rows)
+        elif not rows:
+            say(f"no runs in {store.root}; `cockpit train` makes one, `cockpit` too")
+        else:
+            print_table(
+                ["run", "status", "epoch", "best val", "at", "test top-1", "top-5"],
+                [
+                    [
+                        row.id,
+                        row.status,
+                        f"{row.epoch}/{row.epochs}",
+                        percent(row.best_val_acc),
+                        str(row.best_epoch or ""),
+                        percent(row.test and row.test.top1),
+                        percent(row.test and row.test.top5),
+                    ]
+                    for row in rows
+                ],
+                right=(2, 3, 4, 5, 6),
+            )
+        return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class ShowRun:
+    """Show one run: status, recipe, launches, test."""
+
+    run: Positional[str]
+    """Run: its id, the beginning or end of it, or `last`."""
+    runs: Path | None = None
+    """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+    json: bool = False
+    """Print JSON."""
+
+    def execute(self) -> int:
+        """Print the run."""
+        run = open_store(self.runs).get(self.run)
+        info = status.describe(run)
+        whole = msgspec.to_builtins(info) | {
+            "recipe": None if info.status == "damaged" else run.recipe,
+            "launches": run.launches(),
+            "size_bytes": run.size_bytes(),
+        }
+        if self.json:
+            print_json(whole)
+            return 0
+        facts = [
+            ("run", info.id),
+            ("folder", info.path),
+            ("status", f"{info.status}, {info.detail}" if info.detail else info.status),
+            ("epoch", f"{info.epoch} of {info.epochs}"),
+            ("best val", f"{percent(info.best_val_acc)} at epoch {info.best_epoch}" if info.best_epoch else "none yet"),
+            ("test", _test_line(info.test)),
+            ("trained", f"{info.elapsed_s:,.0f} s in {len(whole['launches'])} launches"),
+            ("size", f"{whole['size_bytes'] / 1e6:.1f} MB"),
+        ]
+        if info.launched:
+            facts.insert(3, ("launched", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(info.launched))))
+        if info.status != "damaged":
+            facts += [(name, str(value)) for name, value in dataclasses.asdict(run.recipe).items()]
+        for name, value in facts:
+            print(f"{name:>16}  {printable(value)}")
+        return 0
+
+
+def _test_line(test: status.TestScores | None) -> str:
+    if test is None:
+        return "not tested"
+    return f"top-1 {test.top1:.2%}, top-5 {test.top5:.2%}, loss {test.loss:.4f}"
+
+
+@dataclasses.dataclass(frozen=True)
+class RemoveRun:
+    """Delete runs, folder and all."""
+
+    run: Positional[tuple[str, ...]]
+    """Runs: ids, or beginnings or ends of them."""
+    runs: Path | None = None
+    """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+    json: bool = False
+    """Print the ids of the deleted runs as JSON."""
+
+    def execute(self) -> int:
+        """Delete them; every name is looked up before the first is deleted."""
+        store = open_store(self.runs)
+        found = [store.get(ref) for ref in self.run]
+        for run in found:
+            store.remove(run)
+            say(f"deleted {run.id}")
+        if self.json:
+            print_json([run.id for run in found])
+        return 0
