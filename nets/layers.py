@@ -1,0 +1,66 @@
+"""The blocks and the initialisation that two or more families share; what one family alone uses stays in its file."""
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvBN(nn.Sequential):
+    """Convolve, batch-normalise and, unless `act` is None, activate; an odd kernel at stride 1 keeps the size.
+
+    The activation works in place: batch norm's backward pass needs its input, not its output.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 3,
+        stride: int = 1,
+        *,
+        groups: int = 1,
+        bias: bool = False,
+        act: type[nn.ReLU | nn.ReLU6 | nn.SiLU] | None = nn.ReLU,
+    ) -> None:
+        conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, groups=groups, bias=bias)
+        layers: list[nn.Module] = [conv, nn.BatchNorm2d(out_channels)]
+        if act is not None:
+            layers.append(act(inplace=True))
+        super().__init__(*layers)
+
+
+class SqueezeExcite(nn.Module):
+    """Scale each channel by a gate in 0-1 that two 1×1 convolutions compute from all channels' means.
+
+    Hu et al. 2017, arXiv 1709.01507, §3. The gate has `squeezed` hidden channels and its convolutions have biases.
+    """
+
+    def __init__(self, channels: int, squeezed: int, act: type[nn.ReLU | nn.SiLU] = nn.ReLU) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(channels, squeezed, 1)
+        self.act = act(inplace=True)
+        self.excite = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to the same shape."""
+        gate = self.excite(self.act(self.squeeze(x.mean((2, 3), keepdim=True))))
+        return x * torch.sigmoid(gate)
+
+
+def init_weights(model: nn.Module) -> None:
+    """Set every weight so that training starts near a loss of ln(classes).
+
+    Convolutions are Kaiming normal over the fan-out (He et al. 2015, arXiv 1502.01852), batch norms 1 and 0. Linear
+    layers get a standard deviation of 0.01: torch's own, 1/sqrt(3 · inputs), lets a deep net's features start
+    at logits large enough to cost (ResNet-101 of torchvision: 2.67 where ln 10 = 2.30).
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.01)
+            nn.init.zeros_(module.bias)
