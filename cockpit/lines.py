@@ -39,16 +39,44 @@ class LineWriter:
         os.fsync(self._handle)
 
 
-def lines_after(path: Path, offset: int) -> tuple[list[bytes], int]:
-    """Return the whole lines from a byte offset on, and the offset behind them; none while the file does not exist."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(offset)
-            data = file.read()
-    except OSError:
-        return [], offset
-    whole = data.rfind(b"\n") + 1
-    return data[:whole].split(b"\n")[:-1], offset + whole
+class LineTail:
+    """Reads the whole lines that were appended to a file; a torn last line waits for its end."""
+
+    def __init__(self, path: Path, portion_bytes: int = 8 << 20) -> None:
+        self._path = path
+        self._portion_bytes = portion_bytes
+        self._identity: tuple[int, int] | None = None
+        self._offset = 0
+
+    def read(self) -> Iterator[tuple[bool, list[bytes]]]:
+        """Yield (restarted, lines) in portions; restarted says that the file is another one or was cut short.
+
+        What was read before is void then.
+        """
+        try:
+            file = open(self._path, "rb")  # noqa: SIM115 - the with is below, where reading may fail differently
+        except OSError:
+            return
+        with file:
+            state = os.fstat(file.fileno())
+            identity = (state.st_dev, state.st_ino)
+            restarted = self._identity is not None and (identity != self._identity or state.st_size < self._offset)
+            self._identity = identity
+            if restarted:
+                self._offset = 0
+                yield True, []
+            file.seek(self._offset)
+            torn = b""
+            while chunk := file.read(self._portion_bytes):
+                whole, newline, torn = (torn + chunk).rpartition(b"\n")
+                if newline:
+                    self._offset += len(whole) + 1
+                    yield False, whole.split(b"\n")
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """Return the whole lines of a file, none when it does not exist."""
+    return [line for _, lines in LineTail(path).read() for line in lines]
 
 
 def lines_backwards(path: Path) -> Iterator[bytes]:

@@ -20,7 +20,7 @@ import msgspec
 
 from cockpit import durable, records
 from cockpit.errors import CockpitError, unknown
-from cockpit.lines import LineWriter, lines_after, lines_backwards
+from cockpit.lines import LineTail, LineWriter, lines_backwards, whole_lines
 from cockpit.recipe import Recipe, from_json, to_json
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -104,20 +104,21 @@ class Run:
         return self.path / "test.json"
 
     @property
-    def _launches_path(self) -> Path:
+    def launches_path(self) -> Path:
+        """The launches, one a line."""
         return self.path / "launches.jsonl"
 
     def launches(self) -> list[records.Launch]:
         """Return every launch of the trainer, the oldest first; damaged lines are passed over."""
         launches = []
-        for line in lines_after(self._launches_path, 0)[0]:
+        for line in whole_lines(self.launches_path):
             with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
                 launches.append(msgspec.json.decode(line, type=records.Launch))
         return launches
 
     def append_launch(self, launch: records.Launch) -> None:
         """Add a line to launches.jsonl; only the holder of the writer lock may."""
-        with LineWriter(self._launches_path) as file:
+        with LineWriter(self.launches_path) as file:
             file.append(records.encode(launch))
             file.sync()
 
@@ -279,13 +280,11 @@ class RunStore:
 
 
 class RecordTail:
-    """Reads the records that a run gained since the last call, by byte offset; a torn last line waits to be whole."""
+    """Reads the records that a run gained since the last call."""
 
     def __init__(self, run: Run) -> None:
-        self._path = run.metrics_path
-        self._offset = 0
+        self._lines = LineTail(run.metrics_path)
 
     def read(self) -> list[records.Record]:
         """Return the new records, oldest first; none while the file does not exist."""
-        lines, self._offset = lines_after(self._path, self._offset)
-        return list(records.decode_lines(lines))
+        return [record for _, lines in self._lines.read() for record in records.decode_lines(lines)]
