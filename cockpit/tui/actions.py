@@ -1,0 +1,83 @@
+"""The one table of keys: bindings, the key bar, the help screen and the command palette are all drawn from it."""
+
+from typing import NamedTuple
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import Static
+
+
+class Action(NamedTuple):
+    """One thing a user can do."""
+
+    places: tuple[str, ...]
+    """Screens where it works, of `PLACES`."""
+    key: str
+    """Textual's name of the key; alternatives are separated by commas."""
+    shown: str
+    """The key as a person reads it."""
+    name: str
+    """Textual's action: a method `action_<name>` of the screen, or of the app behind `app.`."""
+    title: str
+    """A word or two, for the key bar and the palette."""
+    doc: str
+    """A sentence, for the help screen and the palette."""
+    in_bar: bool = True
+    """Whether the key bar has room for it."""
+
+
+PLACES = {"runs": "Runs", "new": "New run", "run": "Run", "help": "Help", "confirm": "Question"}
+"""The screens by the name that `Action.places` uses, with their titles."""
+_EVERY_SCREEN = ("runs", "new", "run")
+_RUN_SCREENS = ("runs", "run")
+
+ACTIONS = (
+    Action(("runs",), "n", "n", "new", "new", "Choose a network, a dataset and a recipe, and train."),
+    Action(("runs",), "enter", "enter", "open", "open", "Open the run: live charts, progress and log."),
+    Action(("new",), "enter", "enter", "launch", "launch", "Start the training, which outlives the cockpit."),
+    Action(("new",), "tab", "tab", "next_pane", "next", "Go to the next pane; arrow keys move inside one."),
+    Action(("new",), "shift+tab", "shift+tab", "previous_pane", "previous", "Go to the pane before.", in_bar=False),
+    Action(_RUN_SCREENS, "t", "t", "test", "test", "Test the best checkpoint, in the background."),
+    Action(_RUN_SCREENS, "s", "s", "stop", "stop", "Stop the training after the next step, with a checkpoint."),
+    Action(_RUN_SCREENS, "r", "r", "resume", "resume", "Continue a stopped, failed or lost run where it was."),
+    Action(("runs",), "d", "d", "delete", "delete", "Delete the run's folder, after a question."),
+    Action(("runs", "new"), "slash", "/", "filter", "filter", "Show only what contains every word you type."),
+    Action(("new", "run", "help"), "escape", "esc", "back", "back", "Return to where you came from."),
+    Action(("runs",), "escape", "esc", "clear_filter", "all", "Show all runs again.", in_bar=False),
+    Action(("confirm",), "y,enter", "y", "dismiss(True)", "yes", "Do it."),
+    Action(("confirm",), "n,escape", "n", "dismiss(False)", "no", "Leave everything as it is."),
+    Action(_EVERY_SCREEN, "question_mark", "?", "app.help", "help", "Show every key."),
+    Action((*_EVERY_SCREEN, "help"), "q", "q", "app.quit", "quit", "Leave the cockpit; runs go on in the background."),
+    Action(_EVERY_SCREEN, "ctrl+q", "ctrl+q", "app.quit", "quit", "Leave, also while typing.", in_bar=False),
+    Action(_EVERY_SCREEN, "ctrl+p", "ctrl+p", "app.command_palette", "palette", "Search all of these.", in_bar=False),
+)
+"""Every action, in the order of the key bar."""
+
+
+def actions_of(place: str) -> list[Action]:
+    """Return the actions of one screen."""
+    return [action for action in ACTIONS if place in action.places]
+
+
+def bindings(place: str) -> list[BindingType]:
+    """Return the `BINDINGS` of one screen."""
+    return [Binding(action.key, action.name, action.title, show=False) for action in actions_of(place)]
+
+
+class KeyBar(Static):
+    """The last line of a screen: its keys, which can be clicked."""
+
+    def __init__(self, place: str) -> None:
+        """List the keys of a screen of `PLACES`."""
+        keys = [_label(action) for action in actions_of(place) if action.in_bar]
+        super().__init__(Content("  ").join(keys), classes="key-bar")
+
+
+def _label(action: Action) -> Content:
+    markup = f"[@click={_click(action)}][bold $accent]$key[/] $title[/]"
+    return Content.from_markup(markup, key=action.shown, title=action.title)
+
+
+def _click(action: Action) -> str:
+    name = action.name if "." in action.name else f"screen.{action.name}"
+    return name if "(" in name else f"{name}()"

@@ -1,0 +1,202 @@
+"""The app: opens the screens and does what their keys ask for. It never imports torch.
+
+Trainers and tests are processes of their own, so nothing that happens here can hurt a run.
+"""
+
+import sys
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from textual import events, on, work
+from textual.app import App, SystemCommand
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.widgets import Input
+from textual.worker import Worker, WorkerState, get_current_worker
+
+from cockpit import launch
+from cockpit.devices import device_choices
+from cockpit.errors import CockpitError
+from cockpit.recipe import Recipe
+from cockpit.status import LIVE, RESUMABLE, RunInfo
+from cockpit.store import Run, RunStore
+from cockpit.tui.actions import actions_of
+from cockpit.tui.messages import LaunchRefused, RunLaunched, TestEnded
+from cockpit.tui.runs import RunsScreen
+from cockpit.tui.screen import CockpitScreen, show_error, tell
+from cockpit.tui.text import percent
+from cockpit.tui.watch import RunsReader
+
+_TEST_LOOK_S = 0.2
+
+
+class CockpitApp(App[None]):
+    """The cockpit over one folder of runs."""
+
+    CSS_PATH = "cockpit.tcss"
+    TITLE = "cockpit"
+    testing: reactive[frozenset[str]] = reactive(frozenset())
+    """Ids of the runs whose best checkpoint is being tested from here."""
+
+    def __init__(self, store: RunStore) -> None:
+        """Open the cockpit over the runs of a store."""
+        super().__init__()
+        self.animation_level = "none"
+        self.store = store
+        self.reader = RunsReader(store)
+
+    def get_default_screen(self) -> Screen:
+        """Begin with the runs."""
+        return RunsScreen()
+
+    def get_system_commands(self, screen: Screen) -> Iterable[SystemCommand]:
+        """Offer the screen's actions in the palette."""
+        place = screen.PLACE if isinstance(screen, CockpitScreen) else ""
+        for action in actions_of(place):
+            if action.name != "app.command_palette":
+                title = f"{action.title.capitalize()} ({action.shown})"
+                yield SystemCommand(title, action.doc, partial(screen.run_action, action.name))
+        yield SystemCommand("Theme", "Choose other colours.", self.action_change_theme)
+
+    def action_help(self) -> None:
+        """Show every key."""
+        from cockpit.tui.help import HelpScreen
+
+        self.push_screen(HelpScreen())
+
+    def open_new(self) -> None:
+        """Show the form of a new run."""
+        from cockpit.tui.new_run import NewRunScreen
+
+        self.push_screen(NewRunScreen())
+
+    def open_run(self, run: Run, *, in_place: bool = False) -> None:
+        """Show a run, above the present screen or in its place."""
+        from cockpit.tui.run import RunScreen
+
+        screen = RunScreen(run)
+        if in_place:
+            self.switch_screen(screen)
+        else:
+            self.push_screen(screen)
+
+    @work(thread=True, exit_on_error=False, group="launch")
+    def launch_new(self, recipe: Recipe, device: str, asker: Screen) -> None:
+        """Create a run and start its trainer; when that fails, nothing of it is left."""
+        run = None
+        try:
+            run = self.store.create(recipe.complete())
+            launch.start(run, device=device)
+        except BaseException:
+            if run is not None:
+                self.store.remove(run)
+            asker.post_message(LaunchRefused())
+            raise
+        asker.post_message(RunLaunched(run))
+
+    @work(thread=True, exit_on_error=False, group="resume")
+    def resume(self, info: RunInfo) -> None:
+        """Start the trainer of a run again, on the device it had if that is here."""
+        if info.status not in RESUMABLE:
+            state = "still going on" if info.status in LIVE else info.status
+            raise CockpitError(f"run {info.id} is {state}; only a stopped, failed, lost or waiting run can be resumed")
+        run = self.run_of(info)
+        launches = run.launches()
+        wanted = launches[-1].device or "auto" if launches else "auto"
+        device = wanted if wanted in dict(device_choices()) else "auto"
+        moved = "" if device == wanted else f" on another device: {wanted} is not on this machine"
+        launch.start(run, device=device)
+        tell(self, f"{info.id} goes on from its last checkpoint{moved}" if launches else f"{info.id} is launched")
+
+    @work(thread=True, exit_on_error=False, group="stop")
+    def stop(self, info: RunInfo) -> None:
+        """Ask a run's trainer to stop with a checkpoint."""
+        if info.status not in LIVE or not launch.send(self.run_of(info), "stop"):
+            raise CockpitError(f"run {info.id} is {info.status}; there is nothing to stop")
+        tell(self, f"{info.id} is stopping after the next step, with a checkpoint")
+
+    @work(thread=True, exit_on_error=False, group="delete")
+    def delete(self, info: RunInfo) -> None:
+        """Delete a run's folder."""
+        self.store.remove(self.run_of(info))
+        tell(self, f"{info.id} is deleted")
+
+    def test(self, info: RunInfo) -> None:
+        """Test a run's best checkpoint in the background; a second request while it lasts does nothing."""
+        if info.id not in self.testing:
+            self.testing |= {info.id}
+            self._test(self.run_of(info))
+
+    @work(thread=True, exit_on_error=False, group="test")
+    def _test(self, run: Run) -> None:
+        worker = get_current_worker()
+        before = run.test_report()
+        try:
+            process = launch.start_test(run)
+        except CockpitError as error:
+            self.post_message(TestEnded(run, None, str(error)))
+            return
+        while process.poll() is None:
+            if worker.cancelled_event.wait(_TEST_LOOK_S):
+                return  # the test goes on without us
+        report = run.test_report()
+        last_words = ""
+        if report is None or report == before:
+            report = None
+            lines = run.test_log_path.read_text(errors="replace").splitlines() or ["it said nothing"]
+            last_words = f"the test of {run.id} failed: {lines[-1]}"
+        self.post_message(TestEnded(run, report, last_words))
+
+    @on(TestEnded)
+    def _show_test(self, event: TestEnded) -> None:
+        self.testing -= {event.run.id}
+        report = event.report
+        if report is None:
+            tell(self, event.last_words, "error")
+            return
+        tell(
+            self,
+            f"{report.run}: test top-1 {percent(report.top1)} %, top-5 {percent(report.top5)} %, "
+            f"loss {report.loss:.3f} on {report.images:,} images",
+        )
+
+    def run_of(self, info: RunInfo) -> Run:
+        """Return the run that a row of the listing stands for."""
+        return Run(self.store.root / info.id)
+
+    @on(events.DescendantFocus)
+    def _still_cursor(self, event: events.DescendantFocus) -> None:
+        if isinstance(event.widget, Input):
+            event.widget.cursor_blink = False  # a blinking cursor writes 2 kB a second, all day, over the link
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Show what went wrong in the background."""
+        if event.state is WorkerState.ERROR:
+            show_error(self, event.worker.error)
+
+
+def run_app(runs_dir: Path) -> None:
+    """Open the cockpit over a folder of runs; when it is left, say on stdout what goes on without it."""
+    app = CockpitApp(RunStore(runs_dir))
+    app.run()
+    if app.return_code == 0:
+        print(farewell(app.reader, app.testing))
+    else:
+        sys.exit(app.return_code)
+
+
+def farewell(reader: RunsReader, testing: Iterable[str] = ()) -> str:
+    """Return what goes on in the background, in a sentence or two."""
+    *_, look = reader.look(afresh=True)
+    live = [row.info.id for row in look.rows if row.info.status in LIVE]
+    sentences = []
+    if live:
+        more = f" and {len(live) - 4} more" if len(live) > 4 else ""
+        noun, verb = ("run", "goes") if len(live) == 1 else ("runs", "go")
+        sentences.append(f"{len(live)} {noun} {verb} on in the background: {', '.join(live[:4])}{more}.")
+    if testing:
+        sentences.append(f"The test of {', '.join(sorted(testing))} goes on too; its result is kept with the run.")
+    if not sentences:
+        return "Nothing is training now."
+    return " ".join([*sentences, f"`cockpit` shows {'it' if len(live) == 1 else 'them'} again."])

@@ -1,0 +1,44 @@
+"""Every key of every screen, from the table of actions."""
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from cockpit.tui.actions import ACTIONS, PLACES, KeyBar, bindings
+from cockpit.tui.text import words
+
+_INTRODUCTION = (
+    "A run is a folder. Its trainer is a process of its own that writes there, and the cockpit only reads: "
+    "close it whenever you like, the runs go on."
+)
+
+
+class HelpScreen(ModalScreen[None]):
+    """The keys, by screen."""
+
+    BINDINGS = bindings("help")
+
+    def compose(self) -> ComposeResult:
+        """Lay out the sections."""
+        with VerticalScroll(classes="dialog") as dialog:
+            dialog.border_title = "Keys"
+            yield Static(_INTRODUCTION, markup=False)
+            for title, section in _sections():
+                yield Static(title, classes="heading")
+                yield Static(section)
+        yield KeyBar("help")
+
+    def action_back(self) -> None:
+        """Return."""
+        self.dismiss()
+
+
+def _sections() -> list[tuple[str, Content]]:
+    """Return (title, keys): one screen's own first, then what several share, then the answers to questions."""
+    groups: dict[str, list[Content]] = {}
+    for action in sorted(ACTIONS, key=lambda action: (action.places == ("confirm",), len(action.places))):
+        title = " and ".join(PLACES[place] for place in action.places) if len(action.places) < 3 else "Everywhere"
+        groups.setdefault(title, []).append(words((f"{action.shown:>10}", "bold $accent"), action.doc, between="  "))
+    return [(title, Content("\n").join(lines)) for title, lines in groups.items()]

@@ -1,0 +1,130 @@
+"""The lists of the New-run screen: networks by family, datasets, devices."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from textual.content import Content
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from cockpit.datasets import DatasetSpec
+from cockpit.tui.text import millions, percent, plain, words
+from nets.catalog import MODELS, ModelSpec
+
+_DOWNLOAD = "~170 MB"
+"""The archives of CIFAR-10 and CIFAR-100 are 163 and 161 MiB, as their home page says."""
+_NAME_WIDTH = max(map(len, MODELS))
+
+
+class Menu(OptionList):
+    """A list whose highlighted line is the choice; enter is left to the screen, which launches."""
+
+    def __init__(self, *, id: str, title: str) -> None:
+        """Begin empty."""
+        super().__init__(id=id, classes="pane", markup=False, compact=True)
+        self.border_title = title
+
+    def on_mount(self) -> None:
+        """Leave enter to the screen."""
+        self._bindings.key_to_bindings.pop("enter", None)
+
+    @property
+    def chosen(self) -> str | None:
+        """The value of the highlighted line."""
+        option = self.highlighted_option
+        return option.id if option else None
+
+    def fill(self, lines: Iterable[tuple[str | None, Content]], chosen: str | None) -> None:
+        """Show these lines, (value or None for a heading, text), and highlight a value, or the first."""
+        options = [Option(text, id=value, disabled=value is None) for value, text in lines]
+        self.set_options(options)
+        values = [option.id for option in options if option.id is not None]
+        if values:
+            self.highlighted = self.get_option_index(chosen if chosen in values else values[0])
+
+
+def model_lines(
+    sought: Sequence[str] = (), own_bests: Mapping[tuple[str, str], float] | None = None, dataset: str | None = None
+) -> list[tuple[str | None, Content]]:
+    """Return the networks that contain every word sought, under headings of their families.
+
+    Args:
+        sought: Words in lower case.
+        own_bests: See `RunsReader.own_bests`.
+        dataset: The dataset whose own best stands in the last column.
+    """
+    lines: list[tuple[str | None, Content]] = []
+    family = ""
+    for spec in MODELS.values():
+        if not all(word in f"{spec.name} {spec.family} {spec.year}".lower() for word in sought):
+            continue
+        if spec.family != family:
+            family = spec.family
+            lines.append((None, words((f"{family} {spec.year}", "bold"))))
+        own = (own_bests or {}).get((spec.name, dataset or ""))
+        known = f"{spec.name:<{_NAME_WIDTH}} {millions(spec.params):>5}{_seed(spec)}"
+        lines.append((spec.name, words(known, "" if own is None else (f"{percent(own):>7}", "$text-success"))))
+    return lines
+
+
+def _seed(spec: ModelSpec) -> str:
+    """Return the accuracies of the seed's table, CIFAR-10 and CIFAR-100."""
+    found = {one.dataset: percent(one.top1) for one in spec.published if one.source == "seed"}
+    return f"{found.get('cifar10', ''):>8}{found.get('cifar100', ''):>6}"
+
+
+def dataset_lines(datasets: Iterable[tuple[DatasetSpec, bool]]) -> list[tuple[str | None, Content]]:
+    """Return the datasets, each with what its first use costs."""
+    return [
+        (
+            spec.name,
+            words(
+                f"{plain(spec.name):<11} {'ready' if ready else f'↓ {_DOWNLOAD}'}",
+                (f"{spec.train_images:,} in {spec.num_classes} classes", "dim"),
+                between="\n",
+            ),
+        )
+        for spec, ready in datasets
+    ]
+
+
+def device_lines(devices: Iterable[tuple[str, str]]) -> list[tuple[str | None, Content]]:
+    """Return the devices."""
+    return [(value, words(value, (plain(title), "dim"), between="  ")) for value, title in devices]
+
+
+def describe_model(spec: ModelSpec, own_bests: Mapping[tuple[str, str], float]) -> Content:
+    """Return a network's paper, authors and idea, and what others and the user reached with it."""
+    published = [
+        f"{one.dataset} {percent(one.top1)} % ({'the seed' if one.source == 'seed' else one.source})"
+        for one in spec.published
+    ]
+    own = [f"{plain(data, 40)} {percent(top1)} %" for (name, data), top1 in own_bests.items() if name == spec.name]
+    yours = (f"your best: {', '.join(own)}", "$text-success") if own else ""
+    facts = [f"{spec.params / 1e6:.2f} M parameters", f"{spec.flops / 1e9:.2f} GFLOP an image"]
+    return words(
+        words(
+            (spec.name, "bold"), f"{spec.paper}, {_first_authors(spec)} {spec.year}, arXiv {spec.arxiv}", between="  "
+        ),
+        spec.idea,
+        words((" · ".join(facts + published), "dim"), yours, between=" · "),
+        between="\n",
+    )
+
+
+def _first_authors(spec: ModelSpec) -> str:
+    """Return up to three authors."""
+    authors = spec.authors.split(", ")
+    return ", ".join(authors) if len(authors) <= 3 else f"{authors[0]} and {len(authors) - 1} others"
+
+
+def describe_dataset(spec: DatasetSpec, *, ready: bool) -> Content:
+    """Return what a dataset is."""
+    names = ", ".join(plain(name, 20) for name in spec.classes[:10])
+    more = f" and {spec.num_classes - 10} more" if spec.num_classes > 10 else ""
+    state = "ready" if ready else f"the first run downloads {_DOWNLOAD}"
+    return words(
+        words((plain(spec.title), "bold"), plain(spec.source), between="  "),
+        f"{spec.train_images:,} images to train and validate on, {spec.test_images:,} to test · {state}",
+        (f"{spec.num_classes} classes: {names}{more}", "dim"),
+        between="\n",
+    )

@@ -1,0 +1,62 @@
+"""What the workers tell the screens: frozen values that never change once they are posted."""
+
+from textual.message import Message
+
+from cockpit.datasets import DatasetSpec
+from cockpit.records import TestReport
+from cockpit.store import Run
+from cockpit.tui.watch import RunsLook, RunView
+
+
+class RunsRead(Message):
+    """The list of runs is not what it was."""
+
+    def __init__(self, look: RunsLook) -> None:
+        """Carry all rows."""
+        super().__init__()
+        self.look = look
+
+
+class RunRead(Message):
+    """The open run is not what it was."""
+
+    def __init__(self, view: RunView) -> None:
+        """Carry all that the Run screen shows."""
+        super().__init__()
+        self.view = view
+
+
+class ChoicesRead(Message):
+    """What this machine offers a new run is known."""
+
+    def __init__(self, datasets: tuple[tuple[DatasetSpec, bool], ...], devices: tuple[tuple[str, str], ...]) -> None:
+        """Carry the datasets, each with whether its images are here, and the devices as (value, what it is)."""
+        super().__init__()
+        self.datasets = datasets
+        self.devices = devices
+
+
+class RunLaunched(Message):
+    """A new run has a trainer."""
+
+    def __init__(self, run: Run) -> None:
+        """Carry the run."""
+        super().__init__()
+        self.run = run
+
+
+class LaunchRefused(Message):
+    """A new run could not be launched; nothing of it is left."""
+
+
+class TestEnded(Message):
+    """A test that this cockpit started is over."""
+
+    __test__ = False
+
+    def __init__(self, run: Run, report: TestReport | None, last_words: str) -> None:
+        """Carry the report, or None and what the test said last."""
+        super().__init__()
+        self.run = run
+        self.report = report
+        self.last_words = last_words

@@ -1,0 +1,227 @@
+"""The form of a new run: a network, a dataset, a device and a recipe; enter launches what is highlighted."""
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Input, OptionList, Static
+
+from cockpit.datasets import DATASETS, EMBEDDED, find_dataset, is_ready, list_datasets
+from cockpit.devices import device_choices
+from cockpit.errors import CockpitError
+from cockpit.recipe import Recipe, command
+from cockpit.tui.actions import KeyBar, bindings
+from cockpit.tui.choice import Choice
+from cockpit.tui.menus import (
+    Menu,
+    dataset_lines,
+    describe_dataset,
+    describe_model,
+    device_lines,
+    model_lines,
+)
+from cockpit.tui.messages import ChoicesRead, LaunchRefused, RunLaunched
+from cockpit.tui.recipe_form import RecipeForm
+from cockpit.tui.screen import CockpitScreen
+from cockpit.tui.text import plain, words
+from nets.catalog import MODELS
+
+_WIDE = 120
+"""Columns from which the seed's accuracies fit beside the networks."""
+_USUAL = Recipe()
+_DEVICES = (("auto", "the best there is"),)
+
+
+class NewRunScreen(CockpitScreen[None]):
+    """Composes a recipe and launches it."""
+
+    PLACE = "new"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]  # noqa: RUF012 - Textual's convention
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
+    BINDINGS = bindings("new")
+
+    def __init__(self) -> None:
+        """Begin with the default recipe."""
+        super().__init__()
+        self._datasets = {spec.name: (spec, spec.name == EMBEDDED) for spec in DATASETS.values()}
+        self._devices = dict(_DEVICES)
+        self._recipe: Recipe | None = None
+        self._launching = False
+        self._own_bests: dict[tuple[str, str], float] = {}
+        self._written: dict[str, Content] = {}
+
+    def compose(self) -> ComposeResult:
+        """Lay out the panes, the explanation of what is focused, the command and the keys."""
+        with Horizontal(id="panes"):
+            with Vertical(id="networks"):
+                yield Menu(id="model", title=f"Network, one of {len(MODELS)}")
+                yield Input(placeholder="words of a name", id="model-filter", compact=True)
+            with Vertical(id="places"):
+                yield Menu(id="dataset", title="Dataset")
+                yield Menu(id="device", title="Device")
+            yield RecipeForm(classes="pane")
+        yield Static(id="explanation")
+        yield Static(id="command")
+        yield Static(id="verdict")
+        yield KeyBar("new")
+
+    def on_mount(self) -> None:
+        """Fill the lists with what needs no reading, and read the rest."""
+        self.query_one(RecipeForm).border_title = "Recipe"
+        self._own_bests = self.cockpit.reader.own_bests()
+        self._menu("model").fill(self._model_lines(_USUAL.dataset), _USUAL.model)
+        self._menu("dataset").fill(dataset_lines(self._datasets.values()), _USUAL.dataset)
+        self._menu("device").fill(device_lines(_DEVICES), "auto")
+        self._menu("model").focus()
+        self._check()
+        self._read_choices()
+
+    def on_resize(self) -> None:
+        """Name the columns that fit."""
+        columns = "parameters · top-1 of the seed on CIFAR-10, -100 · your best" if self.size.width >= _WIDE else ""
+        self._menu("model").border_subtitle = columns
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="choices")
+    def _read_choices(self) -> None:
+        datasets = tuple((spec, is_ready(spec.name)) for spec in list_datasets())
+        self.post_message(ChoicesRead(datasets, tuple(device_choices())))
+
+    def on_choices_read(self, event: ChoicesRead) -> None:
+        """Offer what this machine has; the choices stay where they were."""
+        self._datasets = {spec.name: (spec, ready) for spec, ready in event.datasets}
+        self._devices = dict(event.devices)
+        datasets, devices = self._menu("dataset"), self._menu("device")
+        datasets.fill(dataset_lines(event.datasets), datasets.chosen)
+        devices.fill(device_lines(event.devices), devices.chosen)
+        self._explain()
+
+    @on(OptionList.OptionHighlighted)
+    @on(Input.Changed)
+    @on(Choice.Changed)
+    def _check(self) -> None:
+        """Read the form, and say what it would launch or what is wrong with it."""
+        self._explain()
+        model, dataset = self._menu("model").chosen, self._menu("dataset").chosen
+        form = self.query_one(RecipeForm)
+        values, errors = form.values()
+        self._recipe = None
+        if model is None or dataset is None:
+            self._say("no network is highlighted", wrong=True)
+            return
+        recipe = Recipe(model=model, dataset=dataset, **values)
+        form.fill_defaults(_resolved(recipe))
+        try:
+            recipe.complete()
+        except CockpitError as error:
+            errors.setdefault("", str(error))
+        self._write("command", words(("$ ", "dim"), self._command(recipe)))
+        if errors:
+            self._say(next(iter(errors.values())), wrong=True)
+        else:
+            self._recipe = recipe
+            self._say("enter launches this · the cockpit may be closed while it trains")
+
+    def _command(self, recipe: Recipe) -> str:
+        device = self._device()
+        return plain(command(recipe) + (f" --device {device}" if device != "auto" else ""))
+
+    def _say(self, sentence: str, *, wrong: bool = False) -> None:
+        style = "bold $text-error" if wrong else "$text-success"
+        self._write("verdict", words((plain(sentence), style)))
+
+    def _write(self, name: str, content: Content) -> None:
+        """Write a text unless it stands there already."""
+        old = self._written.get(name, Content())
+        if old != content:
+            self._written[name] = content
+            width = max(1, self.size.width - 2)
+            grown = content.cell_length // width != old.cell_length // width
+            self.query_one(f"#{name}", Static).update(content, layout=grown or not old)
+
+    def on_descendant_focus(self) -> None:
+        """Explain what has the focus."""
+        self._explain()
+
+    def _explain(self) -> None:
+        option = self.query_one(RecipeForm).option
+        focused = self.focused.id if self.focused else ""
+        text = Content("")
+        if option:
+            text = words((option.flag, "bold"), option.doc, between="  ")
+        elif focused == "dataset" and (known := self._datasets.get(self._menu("dataset").chosen or "")):
+            text = describe_dataset(known[0], ready=known[1])
+        elif focused == "device":
+            text = words((self._device(), "bold"), plain(self._devices.get(self._device(), "")), between="  ")
+        elif spec := MODELS.get(self._menu("model").chosen or ""):
+            text = describe_model(spec, self._own_bests)
+        self._write("explanation", text)
+
+    @on(Input.Submitted)
+    def action_launch(self) -> None:
+        """Launch what is highlighted."""
+        if self._recipe is not None and not self._launching:
+            self._launching = True
+            self._say("launching…")
+            self.cockpit.launch_new(self._recipe, self._device(), self)
+
+    def on_run_launched(self, event: RunLaunched) -> None:
+        """Show the run in place of the form."""
+        self.cockpit.open_run(event.run, in_place=True)
+
+    def on_launch_refused(self, _event: LaunchRefused) -> None:
+        """Let the user try again; the reason is on a toast."""
+        self._launching = False
+        self._check()
+
+    def action_next_pane(self, places: int = 1) -> None:
+        """Focus the pane so many places on."""
+        panes = [self._menu("model"), self._menu("dataset"), self._menu("device"), self.query_one(RecipeForm)]
+        here = next((place for place, pane in enumerate(panes) if pane.has_focus_within), 0)
+        pane = panes[(here + places) % len(panes)]
+        pane.enter() if isinstance(pane, RecipeForm) else pane.focus()
+
+    def action_previous_pane(self) -> None:
+        """Focus the pane before."""
+        self.action_next_pane(-1)
+
+    def action_filter(self) -> None:
+        """Ask for words to look for among the networks."""
+        self.query_one("#model-filter").display = True
+        self.query_one("#model-filter").focus()
+
+    @on(Input.Changed, "#model-filter")
+    def _filter_models(self) -> None:
+        menu = self._menu("model")
+        menu.fill(self._model_lines(self._menu("dataset").chosen), menu.chosen)
+
+    @on(OptionList.OptionHighlighted, "#dataset")
+    def _show_own_bests(self) -> None:
+        if self._own_bests:
+            self._filter_models()
+
+    def _model_lines(self, dataset: str | None) -> list[tuple[str | None, Content]]:
+        sought = self.query_one("#model-filter", Input).value.lower().split()
+        return model_lines(sought, self._own_bests, dataset)
+
+    def action_back(self) -> None:
+        """Leave the filter, or the form."""
+        model_filter = self.query_one("#model-filter", Input)
+        if model_filter.display:
+            model_filter.value = ""
+            model_filter.display = False
+            self._menu("model").focus()
+        else:
+            self.app.pop_screen()
+
+    def _menu(self, name: str) -> Menu:
+        return self.query_one(f"#{name}", Menu)
+
+    def _device(self) -> str:
+        return self._menu("device").chosen or "auto"
+
+
+def _resolved(recipe: Recipe) -> Recipe:
+    """Return the recipe with the numbers that its unset fields stand for."""
+    usual = Recipe(model=recipe.model, dataset=recipe.dataset, epochs=recipe.epochs)
+    usual_epochs = find_dataset(recipe.dataset).epochs
+    return Recipe(epochs=usual_epochs, lr=usual.peak_lr, warmup_epochs=usual.num_warmup_epochs)

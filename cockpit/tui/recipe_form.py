@@ -1,0 +1,82 @@
+"""The form of a recipe, drawn from the recipe's own fields: what `cockpit train` takes as flags is an input here."""
+
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Grid, VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Input, Label
+
+from cockpit.errors import CockpitError
+from cockpit.recipe import Option, Recipe, options
+from cockpit.tui.choice import Choice
+
+FIELDS = {option.name: option for option in options()[2:]}
+"""The fields below model and dataset, which have lists of their own."""
+
+
+class RecipeForm(VerticalScroll, can_focus=False):
+    """Inputs for every field of the recipe but model and dataset; an empty one takes the default it shows."""
+
+    BINDINGS = [  # noqa: RUF012 - Textual's convention
+        Binding("down", "move(1)", show=False),
+        Binding("up", "move(-1)", show=False),
+    ]
+
+    def compose(self) -> ComposeResult:
+        """Lay out a label and an input for each field."""
+        with Grid():
+            for option in FIELDS.values():
+                yield Label(option.name.replace("_", " "))
+                yield _input(option)
+
+    def fill_defaults(self, usual: Recipe) -> None:
+        """Show what each empty input stands for."""
+        for field in self.query(Input):
+            field.placeholder = _text(getattr(usual, str(field.id)))
+
+    def values(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the values that were entered, and what is wrong with the others; both by field."""
+        values, errors = {}, {}
+        for name, option in FIELDS.items():
+            field = self.query_one(f"#{name}")
+            assert isinstance(field, Input | Choice)
+            try:
+                values[name] = option.parse(field.value)
+            except CockpitError as error:
+                errors[name] = str(error)
+            field.set_class(name in errors, "wrong")
+        return values, errors
+
+    @property
+    def option(self) -> Option | None:
+        """The field that has the focus."""
+        focused = self.screen.focused
+        return FIELDS.get(str(focused.id)) if focused and focused in self.query("Input, Choice") else None
+
+    def enter(self) -> None:
+        """Focus the first field."""
+        self._fields()[0].focus()
+
+    def action_move(self, places: int) -> None:
+        """Focus the field so many places on, staying within the form."""
+        fields = self._fields()
+        focused = self.screen.focused
+        if focused in fields:
+            fields[min(max(fields.index(focused) + places, 0), len(fields) - 1)].focus()
+
+    def _fields(self) -> list[Widget]:
+        return list(self.query("Input, Choice"))
+
+
+def _input(option: Option) -> Widget:
+    if option.choices:
+        return Choice(option.choices, option.default, id=option.name)
+    if option.kind is bool:
+        return Choice(("no", "yes"), "yes" if option.default else "no", id=option.name)
+    return Input(id=option.name, compact=True, select_on_focus=False)
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

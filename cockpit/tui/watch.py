@@ -1,0 +1,242 @@
+"""Read run folders for the screens, from a thread. Nothing here draws, and nothing here writes."""
+
+import dataclasses
+import math
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from cockpit import records
+from cockpit.errors import CockpitError
+from cockpit.lines import LineTail
+from cockpit.recipe import Recipe, options
+from cockpit.status import LIVE, RunInfo, describe
+from cockpit.store import Run, RunStore
+from cockpit.tui.text import plain
+
+if TYPE_CHECKING:
+    from cockpit.series import Curve, Resume, Series
+
+INTERVAL_S = 0.5
+"""Seconds between two looks at the folders."""
+_REST_RATIO = 20
+"""A look is followed by a rest so many times as long, so that watching costs at most a twentieth of a core."""
+_LONGEST_REST_S = 5.0
+_INSTALMENT_S = 0.15
+"""A first look at thousands of runs tells what it has so far this often, the newest runs first."""
+_LOG_LINES = 200
+_DATE = re.compile(r"^\d{4}-\d\d-\d\d (?=\d\d:)")
+_HALF_LIFE = 2
+"""Live samples, two seconds each, after which a sample weighs half in a smoothed curve."""
+
+News = TypeVar("News")
+_Stamp = tuple[int, int, int] | None
+
+
+def poll(
+    look: Callable[[], Iterator[News]],
+    tell: Callable[[News], object],
+    cancelled: threading.Event,
+    interval_s: float = INTERVAL_S,
+) -> None:
+    """Look again and again until cancelled, and tell whatever a look finds that is new."""
+    while not cancelled.is_set():
+        begun = time.monotonic()
+        for news in look():
+            if cancelled.is_set():
+                return
+            tell(news)
+        spent_s = time.monotonic() - begun
+        cancelled.wait(min(_LONGEST_REST_S, max(interval_s, _REST_RATIO * spent_s)))
+
+
+class RunRow(NamedTuple):
+    """A run in the browser."""
+
+    info: RunInfo
+    """Status and figures."""
+    changes: str
+    """What its recipe sets apart from the defaults, for example "lr 0.05 · epochs 3"; empty when nothing."""
+
+
+class RunsLook(NamedTuple):
+    """The runs as they stood at one look."""
+
+    rows: tuple[RunRow, ...]
+    """The newest first."""
+    complete: bool
+    """False while older runs are still to be read."""
+
+
+class RunsReader:
+    """Summarises all runs, reading again only those whose files changed or whose trainer lives."""
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+        self._rows: dict[str, tuple[tuple[_Stamp, ...], RunRow]] = {}
+        self._told: RunsLook | None = None
+
+    def own_bests(self) -> dict[tuple[str, str], float]:
+        """Return the best top-1 of the runs read so far, 0-1, by (model, dataset): tested, else on validation."""
+        bests: dict[tuple[str, str], float] = {}
+        for _, row in self._rows.values():
+            info = row.info
+            top1 = info.test.top1 if info.test else info.best_val_acc
+            if top1 is not None:
+                pair = (info.model, info.dataset)
+                bests[pair] = max(top1, bests.get(pair, 0.0))
+        return bests
+
+    def look(self, *, afresh: bool = False) -> Iterator[RunsLook]:
+        """Yield the runs if they changed; a long first look comes in instalments.
+
+        Args:
+            afresh: Yield them even when nothing changed, for a screen that has forgotten them.
+        """
+        if afresh:
+            self._told = None
+        rows: list[RunRow] = []
+        pause_s = _INSTALMENT_S
+        due = time.monotonic() + pause_s
+        for run in self._store.list():
+            rows.append(self._row(run))
+            if (self._told is None or not self._told.complete) and time.monotonic() > due:
+                pause_s *= 20  # each has the whole table painted
+                due = time.monotonic() + pause_s
+                self._told = RunsLook(tuple(rows), complete=False)
+                yield self._told
+        self._rows = {row.info.id: self._rows[row.info.id] for row in rows}
+        found = RunsLook(tuple(rows), complete=True)
+        if found != self._told:
+            self._told = found
+            yield found
+
+    def _row(self, run: Run) -> RunRow:
+        stamps = _stamps(run)
+        kept = self._rows.get(run.id)
+        if kept is None or kept[0] != stamps or kept[1].info.status in LIVE:
+            kept = (stamps, RunRow(describe(run), kept[1].changes if kept else recipe_changes(run)))
+            self._rows[run.id] = kept
+        return kept[1]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunView:
+    """All that the Run screen shows of a run."""
+
+    info: RunInfo
+    """Status and figures."""
+    curves: "dict[str, Curve]"
+    """Over epochs done: the live samples `loss`, `acc` and `lr`, the first two also smoothed, `smooth_loss` and
+    `smooth_acc`, and `val_loss` and `val_acc`."""
+    resumes: "tuple[Resume, ...]"
+    """Where attempts were joined."""
+    epoch: float
+    """Epochs done, with the fraction of the present one."""
+    eta_s: float | None
+    """Seconds to the end at the recent pace; None unless it is running."""
+    img_per_s: float | None
+    """Training images a second."""
+    lr: float | None
+    """Learning rate."""
+    device: records.Device | None
+    """What the hardware did at the last sample."""
+    diverged: bool
+    """The newest training loss is not a number."""
+    report: records.TestReport | None
+    """The test of the best checkpoint."""
+    changes: str
+    """See `RunRow.changes`."""
+    log: tuple[str, ...]
+    """The last lines that the trainer printed, made harmless, and without the date before the time."""
+
+
+class RunReader:
+    """Follows one run, reading only what was appended."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._tail = LineTail(run.metrics_path)
+        self._series: Series | None = None
+        self._stamps: tuple[_Stamp, ...] = ()
+        self._info: RunInfo | None = None
+        self._log: tuple[str, ...] = ()
+        self._changes: str | None = None
+
+    def look(self) -> Iterator[RunView]:
+        """Yield the run if it changed."""
+        stamps = (*_stamps(self._run), _stamp(self._run.log_path))
+        info = describe(self._run)
+        if stamps == self._stamps and info == self._info:
+            return
+        if not self._stamps or stamps[-1] != self._stamps[-1]:
+            self._log = tuple(_DATE.sub("", plain(line, 300)) for line in self._run.log_tail(_LOG_LINES))
+        self._stamps, self._info = stamps, info
+        yield self._view(info, self._read_series())
+
+    def _read_series(self) -> "Series":
+        from cockpit.series import Series  # numpy: a tenth of a second that the first screen does not need
+
+        for restarted, lines in self._tail.read():
+            if restarted:
+                self._series = None
+            self._series = self._series or Series()
+            self._series.extend(records.decode_lines(lines))
+        self._series = self._series or Series()
+        return self._series
+
+    def _view(self, info: RunInfo, series: "Series") -> RunView:
+        from cockpit.series import eta_s
+
+        if self._changes is None:
+            self._changes = recipe_changes(self._run)
+        curves = {name: series.curve(name) for name in ("loss", "acc", "lr", "val_loss", "val_acc")}
+        curves |= {f"smooth_{name}": series.smooth(name, _HALF_LIFE) for name in ("loss", "acc")}
+        losses = curves["loss"].y
+        planned_steps = round(series.step / series.epoch * info.epochs) if series.epoch else 0
+        return RunView(
+            info=info,
+            curves=curves,
+            resumes=series.resumes,
+            epoch=series.epoch,
+            eta_s=eta_s(series, planned_steps) if info.status == "running" and planned_steps else None,
+            img_per_s=series.img_per_s,
+            lr=series.lr,
+            device=next(reversed(series.devices.values()), None),
+            diverged=bool(losses.size) and math.isnan(losses[-1]),
+            report=self._run.test_report(),
+            changes=self._changes,
+            log=self._log,
+        )
+
+
+def recipe_changes(run: Run) -> str:
+    """Return what a run's recipe sets apart from the defaults for its model and dataset; empty when it is damaged."""
+    try:
+        recipe = run.recipe
+        usual = Recipe(model=recipe.model, dataset=recipe.dataset, epochs=recipe.epochs).complete()
+        usual = dataclasses.replace(usual, epochs=Recipe(dataset=recipe.dataset).num_epochs)
+    except CockpitError:
+        return ""
+    names = [option.name for option in options()[2:]]
+    return " · ".join(
+        f"{name} {getattr(recipe, name)}" for name in names if getattr(recipe, name) != getattr(usual, name)
+    )
+
+
+def _stamps(run: Run) -> tuple[_Stamp, ...]:
+    """Return what changes with a run; the folder's own stamp stands for files that are new or replaced."""
+    return tuple(map(_stamp, (run.metrics_path, run.launches_path, run.test_path, run.path)))
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        state = os.stat(path)
+    except OSError:
+        return None
+    return state.st_ino, state.st_size, state.st_mtime_ns

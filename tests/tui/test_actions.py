@@ -1,0 +1,94 @@
+"""One table makes the keys, the key bar, the help and the palette; so they cannot disagree."""
+
+import pytest
+from folders import finished, make_run, screen_text, settle
+from textual.command import CommandPalette
+from textual.content import Content
+
+from cockpit.tui.actions import ACTIONS, PLACES, KeyBar, actions_of, bindings
+from cockpit.tui.confirm import ConfirmScreen
+from cockpit.tui.help import HelpScreen
+from cockpit.tui.new_run import NewRunScreen
+from cockpit.tui.run import RunScreen
+from cockpit.tui.runs import RunsScreen
+
+SCREENS = {"runs": RunsScreen, "new": NewRunScreen, "run": RunScreen, "help": HelpScreen, "confirm": ConfirmScreen}
+SIZES = [(80, 24), (120, 40), (160, 45), (200, 60), (40, 10), (20, 5)]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_action_has_a_method(place, app):
+    for action in actions_of(place):
+        name = action.name.partition("(")[0]
+        owner, method = (app, name[4:]) if name.startswith("app.") else (SCREENS[place], name)
+        assert hasattr(owner, f"action_{method}"), action
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_key_means_one_thing_on_a_screen(place):
+    keys = [key for action in actions_of(place) for key in action.key.split(",")]
+    assert len(keys) == len(set(keys))
+    assert len(bindings(place)) == len(actions_of(place))
+
+
+def test_the_promised_keys_are_there():
+    promised = {"n": "new", "enter": "open", "t": "test", "s": "stop", "r": "resume", "d": "delete", "slash": "filter"}
+    promised |= {"question_mark": "app.help", "q": "app.quit"}
+    assert promised.items() <= {action.key: action.name for action in actions_of("runs")}.items()
+    assert {"escape": "back"}.items() <= {action.key: action.name for action in actions_of("run")}.items()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_key_bar_fits_80_columns(place):
+    content = KeyBar(place).content
+    assert isinstance(content, Content)
+    assert content.cell_length + 1 <= 80
+
+
+async def test_help_lists_every_action(app):
+    async with app.run_test(size=(100, 80)) as pilot:
+        await pilot.press("question_mark")
+        await settle(pilot, lambda: isinstance(app.screen, HelpScreen) and "Everywhere" in screen_text(app))
+        text = screen_text(app)
+        for action in ACTIONS:
+            assert f"{action.shown}  {action.doc}" in text
+
+
+async def test_help_fits_80_columns_without_wrapping(app):
+    async with app.run_test(size=(80, 80)) as pilot:
+        await pilot.press("question_mark")
+        await settle(pilot, lambda: isinstance(app.screen, HelpScreen) and "Everywhere" in screen_text(app))
+        for action in ACTIONS:
+            assert action.doc in screen_text(app)
+
+
+async def test_the_palette_lists_the_actions_of_the_screen_and_does_them(app):
+    async with app.run_test(size=(100, 40)) as pilot:
+        titles = {command.title for command in app.get_system_commands(app.screen)}
+        assert {"New (n)", "Test (t)", "Delete (d)", "Help (?)", "Quit (q)", "Theme"} <= titles
+        await pilot.press("ctrl+p")
+        await settle(pilot, lambda: isinstance(app.screen, CommandPalette))
+        await pilot.press(*"new (n")
+        await settle(pilot, lambda: "New (n)" in screen_text(app))
+        await pilot.press("enter")
+        await settle(pilot, lambda: isinstance(app.screen, NewRunScreen))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_every_screen_draws_at_every_size(app, store, size):
+    finished(make_run(store))
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot, lambda: app.screen._look.complete)
+        for key, screen in (
+            ("enter", RunScreen),
+            ("n", NewRunScreen),
+            ("question_mark", HelpScreen),
+            ("d", ConfirmScreen),
+        ):
+            await pilot.press(key)
+            await settle(pilot, lambda screen=screen: isinstance(app.screen, screen))
+            await pilot.resize_terminal(size[0] + 13, size[1] + 3)
+            await pilot.pause()
+            await pilot.resize_terminal(*size)
+            await pilot.press("escape")
+            await settle(pilot, lambda: isinstance(app.screen, RunsScreen))

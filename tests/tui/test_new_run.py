@@ -1,0 +1,194 @@
+"""The form of a new run: it launches what it shows, and says what is wrong with what it would not."""
+
+import pytest
+from folders import screen_text, settle, toasts
+from textual.widgets import Input
+
+from cockpit.recipe import options
+from cockpit.tui.menus import Menu, device_lines
+from cockpit.tui.new_run import NewRunScreen
+from cockpit.tui.recipe_form import FIELDS, RecipeForm
+from cockpit.tui.runs import RunsScreen
+from nets.catalog import MODELS
+
+
+async def form(app, pilot) -> NewRunScreen:
+    await pilot.press("n")
+    await settle(pilot, lambda: isinstance(app.screen, NewRunScreen) and "--dataset digits" in screen_text(app))
+    return app.screen
+
+
+def focused_id(screen) -> str | None:
+    return screen.focused.id if screen.focused else None
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)], ids=["80x24", "160x45"])
+async def test_the_defaults_are_ready_to_launch(app, size):
+    async with app.run_test(size=size) as pilot:
+        await form(app, pilot)
+        text = screen_text(app)
+        assert "$ cockpit train --model resnet20 --dataset digits" in text
+        assert "enter launches this" in text
+        assert "resnet20" in text
+        assert "1,438 in 10 classes" in text
+        assert "~170 MB" in text
+        for name in FIELDS:
+            assert name.replace("_", " ") in text
+
+
+async def test_every_network_of_the_catalogue_can_be_chosen(app):
+    async with app.run_test(size=(160, 100)) as pilot:
+        screen = await form(app, pilot)
+        menu = screen.query_one("#model", Menu)
+        values = [option.id for option in menu.options if option.id]
+        assert values == list(MODELS)
+        seen = {menu.chosen}
+        for _ in MODELS:
+            await pilot.press("down")
+            seen.add(menu.chosen)
+        assert seen == set(MODELS)
+
+
+async def test_placeholders_follow_the_dataset_and_the_epochs(app):
+    async with app.run_test(size=(160, 45)) as pilot:
+        screen = await form(app, pilot)
+        recipe_form = screen.query_one(RecipeForm)
+        names = ("epochs", "lr", "warmup_epochs")
+
+        def shown() -> list[str]:
+            return [str(recipe_form.query_one(f"#{name}", Input).placeholder) for name in names]
+
+        assert shown() == ["30", "0.1", "1.5"]
+        await pilot.press("tab", "down")
+        await settle(pilot, lambda: shown() == ["200", "0.1", "10"])
+        assert "--dataset cifar10" in screen_text(app)
+        await pilot.press("tab", "tab", *"40")
+        await settle(pilot, lambda: shown() == ["200", "0.1", "2"])
+
+
+@pytest.mark.parametrize(
+    ("downs", "typed", "sentence"),
+    [
+        (0, "0", "epochs is 0; it must be at least 1"),
+        (0, "x", "epochs is 'x'; it must be a whole number"),
+        (0, "[/x]", "epochs is '[/x]'; it must be a whole number"),
+        (1, "5000", "batch size 5000 is larger than the 1,294 training images of digits"),
+        (2, "0.9", "val_fraction is 0.9; it must be at most 0.5"),
+        (4, "nan", "lr is nan; it must be a finite number"),
+        (9, "99", "warmup_epochs is 99, longer than the 30 epochs of the run"),
+    ],
+)
+async def test_what_is_wrong_is_said_while_it_is_typed_and_does_not_launch(app, store, downs, typed, sentence):
+    async with app.run_test(size=(80, 24)) as pilot:
+        await form(app, pilot)
+        await pilot.press("tab", "tab", "tab", *["down"] * downs, *typed)
+        await settle(pilot, lambda: sentence in " ".join(screen_text(app).split()))
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, NewRunScreen)
+        assert not store.list()
+
+
+async def test_every_field_is_reached_with_the_arrows_and_explained(app):
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await form(app, pilot)
+        await pilot.press("shift+tab")
+        for option in options()[2:]:
+            assert focused_id(screen) == option.name
+            text = " ".join(screen_text(app).split())
+            assert option.flag in text
+            assert option.doc in text
+            await pilot.press("down")
+        assert focused_id(screen) == options()[-1].name
+
+
+async def test_choices_turn_with_the_arrows_and_the_mouse(app):
+    async with app.run_test(size=(160, 45)) as pilot:
+        screen = await form(app, pilot)
+        screen.query_one("#schedule").focus()
+        await pilot.press("right")
+        await settle(pilot, lambda: "--schedule cosine" in screen_text(app))
+        await pilot.press("left", "left")
+        await settle(pilot, lambda: "--schedule constant" in screen_text(app))
+        await pilot.click("#nesterov")
+        await settle(pilot, lambda: "--nesterov --schedule constant" in screen_text(app))
+
+
+async def test_tab_goes_round_the_panes(app):
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await form(app, pilot)
+        visited = [focused_id(screen)]
+        for _ in range(4):
+            await pilot.press("tab")
+            visited.append(focused_id(screen))
+        assert visited == ["model", "dataset", "device", "epochs", "model"]
+        await pilot.press("shift+tab", "shift+tab")
+        assert focused_id(screen) == "device"
+
+
+async def test_slash_narrows_the_networks_and_escape_leaves_first_the_filter_then_the_form(app):
+    async with app.run_test(size=(160, 45)) as pilot:
+        screen = await form(app, pilot)
+        await pilot.press("slash", *"vgg16")
+        await settle(pilot, lambda: "--model vgg16_bn" in screen_text(app))
+        menu = screen.query_one("#model", Menu)
+        assert [option.id for option in menu.options if option.id] == ["vgg16_bn"]
+        await pilot.press(*"zzz")
+        await settle(pilot, lambda: "no network is highlighted" in screen_text(app))
+        await pilot.press("escape")
+        await settle(pilot, lambda: menu.option_count > len(MODELS))
+        assert isinstance(app.screen, NewRunScreen)
+        await pilot.press("escape")
+        await settle(pilot, lambda: isinstance(app.screen, RunsScreen))
+
+
+async def test_a_click_chooses_and_does_not_launch(app, store):
+    async with app.run_test(size=(80, 24)) as pilot:
+        await form(app, pilot)
+        await pilot.click("#dataset", offset=(3, 3))
+        await settle(pilot, lambda: "--dataset cifar10" in screen_text(app))
+        assert isinstance(app.screen, NewRunScreen)
+        assert not store.list()
+
+
+async def test_the_chosen_device_is_in_the_command(app):
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await form(app, pilot)
+        menu = screen.query_one("#device", Menu)
+        await settle(pilot, lambda: menu.option_count >= 2)
+        await pilot.press("tab", "tab", "end")
+        await settle(pilot, lambda: "--device cpu" in screen_text(app))
+
+
+def test_every_device_shows_its_free_memory():
+    lines = device_lines([("cuda:1", "NVIDIA H200, 100 of 140 GiB free")])
+    assert [(value, text.plain) for value, text in lines] == [("cuda:1", "cuda:1  NVIDIA H200, 100 of 140 GiB free")]
+
+
+async def test_a_folder_that_cannot_be_written_is_a_toast(app, store):
+    store.root.write_text("a file where the folder should be")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await form(app, pilot)
+        await pilot.press("enter")
+        await settle(pilot, lambda: "no run can be made in" in toasts(app))
+        assert isinstance(app.screen, NewRunScreen)
+        await settle(pilot, lambda: "enter launches this" in screen_text(app))
+
+
+async def test_nothing_is_left_of_a_run_whose_trainer_does_not_start(app, store, monkeypatch):
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await form(app, pilot)
+        await pilot.press("enter")
+        await settle(pilot, lambda: "ended before it began" in toasts(app))
+        assert isinstance(app.screen, NewRunScreen)
+        assert not store.list()
+
+
+async def test_q_is_a_letter_in_a_field_and_ctrl_q_quits(app):
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await form(app, pilot)
+        await pilot.press("tab", "tab", "tab", "q")
+        assert screen.query_one("#epochs", Input).value == "q"
+        await pilot.press("ctrl+q")
+    assert app.return_code == 0
