@@ -97,5 +97,5 @@ def lines_backwards(path: Path) -> Iterator[bytes]:
             if lines and torn:
                 lines, torn = lines[:-1], False
             yield from reversed(lines)
-        if rest and not torn:
+        if not torn:
             yield rest

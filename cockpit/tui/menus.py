@@ -94,19 +94,24 @@ def device_lines(devices: Iterable[tuple[str, str]]) -> list[tuple[str | None, C
 
 def describe_model(spec: ModelSpec, own_bests: Mapping[tuple[str, str], float]) -> Content:
     """Return a network's paper, authors and idea, and what others and the user reached with it."""
-    published = [
+    published = ", ".join(
         f"{one.dataset} {percent(one.top1)} % ({'the seed' if one.source == 'seed' else one.source})"
         for one in spec.published
-    ]
-    own = [f"{plain(data, 40)} {percent(top1)} %" for (name, data), top1 in own_bests.items() if name == spec.name]
-    yours = (f"your best: {', '.join(own)}", "$text-success") if own else ""
-    facts = [f"{spec.params / 1e6:.2f} M parameters", f"{spec.flops / 1e9:.2f} GFLOP an image"]
+    )
+    own = ", ".join(
+        f"{plain(data, 40)} {percent(top1)} %" for (name, data), top1 in own_bests.items() if name == spec.name
+    )
+    size = f"{spec.params / 1e6:.2f} M parameters, {spec.flops / 1e9:.2f} GFLOP an image"
+    yours = (f"your best {own}", "$text-success") if own else ""
     return words(
         words(
-            (spec.name, "bold"), f"{spec.paper}, {_first_authors(spec)} {spec.year}, arXiv {spec.arxiv}", between="  "
+            words((spec.name, "bold"), size, between="  "),
+            yours,
+            (published, "dim") if published else "",
+            between=" · ",
         ),
-        spec.idea,
-        words((" · ".join(facts + published), "dim"), yours, between=" · "),
+        f"{spec.paper}, {_first_authors(spec)} {spec.year}, arXiv {spec.arxiv}",
+        (spec.idea, "dim"),
         between="\n",
     )
 

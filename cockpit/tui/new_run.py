@@ -78,8 +78,9 @@ class NewRunScreen(CockpitScreen[None]):
 
     def on_resize(self) -> None:
         """Name the columns that fit."""
-        columns = "parameters · top-1 of the seed on CIFAR-10, -100 · your best" if self.size.width >= _WIDE else ""
+        columns = "parameters · the seed's CIFAR-10, -100 · yours" if self.size.width >= _WIDE else ""
         self._menu("model").border_subtitle = columns
+        self.call_after_refresh(self._menu("model").scroll_to_highlight)
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="choices")
     def _read_choices(self) -> None:

@@ -1,7 +1,7 @@
 """The form of a new run: it launches what it shows, and says what is wrong with what it would not."""
 
 import pytest
-from folders import screen_text, settle, toasts
+from folders import finished, make_run, screen_text, settle, toasts, with_test
 from textual.widgets import Input
 
 from cockpit.recipe import options
@@ -192,3 +192,14 @@ async def test_q_is_a_letter_in_a_field_and_ctrl_q_quits(app):
         assert screen.query_one("#epochs", Input).value == "q"
         await pilot.press("ctrl+q")
     assert app.return_code == 0
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_ones_own_best_stands_beside_the_network(app, store, size):
+    run = with_test(finished(make_run(store)))
+    report = run.test_report()
+    assert report is not None
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot, lambda: "finished" in screen_text(app))
+        await pilot.press("n")
+        await settle(pilot, lambda: f"your best digits {100 * report.top1:.1f} %" in screen_text(app))
