@@ -18,8 +18,8 @@ SIZE, PATCH = 32, 4
 NUM_TOKENS = (SIZE // PATCH) ** 2 + 1
 INIT_STD = 0.02
 """Standard deviation of the weights at the start (truncated normal), as in BERT and its successors."""
-HEAD_STD = INIT_STD / 10
-"""Of the head: at `INIT_STD` the logits of vit_h spread by 0.7 and four images cost up to 1 more than ln(classes)."""
+HEAD_STD = INIT_STD / 2
+"""Of the head: at `INIT_STD` the logits of vit_h would spread by 0.7, and a batch could start 1 above ln(classes)."""
 NORM_EPS = 1e-6
 """Of the authors' code; torch's own is 1e-5."""
 

@@ -70,8 +70,8 @@ def test_vit_normalises_the_tokens_before_the_head() -> None:
 @pytest.mark.parametrize("name", ["vgg11_bn", "vgg19_bn"])
 def test_vgg_starts_near_chance(name: str) -> None:
     torch.manual_seed(0)
-    logits = build(name, 10)(torch.randn(4, 3, 32, 32))
-    assert F.cross_entropy(logits, torch.arange(4)).item() == pytest.approx(math.log(10), abs=0.2)
+    logits = build(name, 10)(torch.randn(10, 3, 32, 32))
+    assert F.cross_entropy(logits, torch.arange(10)).item() == pytest.approx(math.log(10), abs=0.3)
 
 
 def test_batch_statistics_are_not_used_once_training_is_over() -> None:
