@@ -1,5 +1,6 @@
 """README says what the code says."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from readme import README, with_tables
 
 ROOT = README.parent
+NAME = re.compile(r"\w+(/|\.(py|md|toml))")
 TREE = re.search(r"```\nREADME\.md .*?```", README.read_text(), re.DOTALL)
 
 
@@ -17,15 +19,13 @@ def test_the_tables_are_those_of_the_code():
 
 def test_the_tree_is_true():
     assert TREE is not None
-    lines = TREE[0].splitlines()[1:-1]
     told: set[Path] = set()
     home = ROOT
-    for line in lines:
-        names = [word for word in line.split("  ")[0 if line[0] != " " else 1].split() if word != "…"]
-        if line[0] != " ":
-            home = ROOT / names[0]
-        for name in names:
-            path = home if line[0] != " " else home / name
+    for line in TREE[0].splitlines()[1:-1]:
+        names = [*itertools.takewhile(NAME.fullmatch, line.split())]
+        indented = line.startswith(" ")
+        home = home if indented or not names else ROOT / names[0]
+        for path in [home / name if indented else ROOT / name for name in names]:
             assert path.exists(), f"README's tree names {path.relative_to(ROOT)}"
             told.add(path)
     missing = {path for path in (ROOT / "cockpit").iterdir() if not path.name.startswith("__")} - told
