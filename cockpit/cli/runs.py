@@ -3,12 +3,15 @@
 import dataclasses
 import time
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from cockpit import status
 from cockpit.cli.common import open_store, percent, print_json, print_table, printable, say
+from cockpit.cli.fields import RunRef
+from cockpit.errors import CockpitError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +55,7 @@ class ListRuns:
 class ShowRun:
     """Show one run: status, recipe, launches, test."""
 
-    run: Positional[str]
+    run: RunRef
     """Run: its id, the beginning or end of it, or `last`."""
     runs: Path | None = None
     """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
@@ -100,7 +103,7 @@ def _test_line(test: status.TestScores | None) -> str:
 class RemoveRun:
     """Delete runs, folder and all."""
 
-    run: Positional[tuple[str, ...]]
+    run: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN [RUN ...]")]
     """Runs: ids, or beginnings or ends of them."""
     runs: Path | None = None
     """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
@@ -109,6 +112,8 @@ class RemoveRun:
 
     def execute(self) -> int:
         """Delete them; every name is looked up before the first is deleted."""
+        if not self.run:
+            raise CockpitError("name the runs to delete; `cockpit runs` lists them")
         store = open_store(self.runs)
         found = [store.get(ref) for ref in self.run]
         for run in found:

@@ -4,73 +4,73 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import OmitArgPrefixes, Positional
-from tyro.constructors import PrimitiveConstructorSpec
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from cockpit import launch, status
 from cockpit.cli.common import open_store, print_json, say
+from cockpit.cli.fields import RunRef, Seconds
+from cockpit.devices import check_device
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunStore
 
-_Seconds = Annotated[
-    float,
-    PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="SECONDS",
-        instance_from_str=lambda words: float(words[0]),
-        is_instance=lambda value: isinstance(value, float),
-        str_from_instance=lambda value: [f"{value:g}"],
-    ),
-]
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Launching:
+    """The flags of the commands that start a trainer."""
 
-@dataclasses.dataclass(frozen=True)
-class Train:
-    """Train a network in the background and follow it. Ctrl-C stops it with a checkpoint, a second one kills it."""
-
-    recipe: OmitArgPrefixes[Recipe]
     device: str = "auto"
     """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda or cuda:<n>."""
     detach: bool = False
     """Print the run's id and return; the run goes on."""
-    sample_s: _Seconds = 2.0
+    sample_s: Seconds = 2.0
     """Seconds between the live samples of loss, accuracy and speed; 0 records every step."""
     runs: Path | None = None
     """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
     json: bool = False
     """Print the run as JSON when it has ended (with --detach, at once)."""
 
+    def _launch(self, run: Run) -> None:
+        launch.start(run, device=self.device, sample_s=self.sample_s)
+
+    def _follow_or_leave(self, run: Run) -> int:
+        if self.detach:
+            if self.json:
+                print_json(status.describe(run))
+            else:
+                print(run.id)
+            return 0
+        from cockpit.cli.follow import follow_own
+
+        return _report(run, follow_own(run), self.json)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Train(Launching):
+    """Train a network in the background and follow it. Ctrl-C stops it with a checkpoint, a second one kills it."""
+
+    recipe: OmitArgPrefixes[Recipe]
+
     def execute(self) -> int:
         """Create the run, start it, follow it."""
         recipe = self.recipe.complete()
-        launch.check_device(self.device)
+        check_device(self.device)
         store = open_store(self.runs)
         run = store.create(recipe)
         try:
-            launch.start(run, device=self.device, sample_s=self.sample_s)
+            self._launch(run)
         except CockpitError:
             store.remove(run)
             raise
-        return _follow_or_leave(run, self.detach, self.json)
+        return self._follow_or_leave(run)
 
 
-@dataclasses.dataclass(frozen=True)
-class Resume:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Resume(Launching):
     """Continue a run from its last checkpoint, to the losses that it would have had uninterrupted."""
 
-    run: Positional[str]
+    run: RunRef
     """Run: its id, the beginning or end of it, or `last`."""
-    device: str = "auto"
-    """auto, cpu, mps, cuda or cuda:<n>."""
-    detach: bool = False
-    """Print the run's id and return; the run goes on."""
-    sample_s: _Seconds = 2.0
-    """Seconds between the live samples; 0 records every step."""
-    runs: Path | None = None
-    """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
-    json: bool = False
-    """Print the run as JSON when it has ended (with --detach, at once)."""
 
     def execute(self) -> int:
         """Start the trainer again."""
@@ -78,15 +78,15 @@ class Resume:
         info = status.describe(run)
         if info.status not in status.RESUMABLE:
             raise CockpitError(f"run {run.id} is {info.status}, so there is nothing to resume")
-        launch.start(run, device=self.device, sample_s=self.sample_s)
-        return _follow_or_leave(run, self.detach, self.json)
+        self._launch(run)
+        return self._follow_or_leave(run)
 
 
 @dataclasses.dataclass(frozen=True)
 class Watch:
     """Follow a run that is under way; Ctrl-C only ends the watching."""
 
-    run: Positional[str] = "last"
+    run: RunRef = "last"
     """Run: its id, the beginning or end of it, or `last`."""
     runs: Path | None = None
     """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
@@ -105,7 +105,7 @@ class Watch:
 class Stop:
     """Ask a run to stop at its next step, with a checkpoint to resume from."""
 
-    run: Positional[str]
+    run: RunRef
     """Run: its id, the beginning or end of it, or `last`."""
     runs: Path | None = None
     """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
@@ -130,7 +130,7 @@ class Stop:
 class Test:
     """Test a run's best checkpoint on the test images: top-1, top-5 and loss."""
 
-    run: Positional[str] = ""
+    run: Annotated[Positional[str], arg(metavar="[RUN]")] = ""
     """Run: its id, the beginning or end of it, or `last`. Without it: the best run of --model and --dataset."""
     model: str = ""
     """Architecture of the best run to look for."""
@@ -146,7 +146,7 @@ class Test:
     def execute(self) -> int:
         """Test in this process and keep the result in the run."""
         store = open_store(self.runs)
-        launch.check_device(self.device)
+        check_device(self.device)
         if self.run:
             run = store.get(self.run)
         elif self.model and self.dataset:
@@ -187,18 +187,6 @@ def best_run(store: RunStore, model: str, dataset: str) -> Run:
             f"`cockpit train --model {model} --dataset {dataset}` makes one"
         )
     return max(rows, key=lambda row: row[0])[1]
-
-
-def _follow_or_leave(run: Run, detach: bool, json: bool) -> int:
-    if detach:
-        if json:
-            print_json(status.describe(run))
-        else:
-            print(run.id)
-        return 0
-    from cockpit.cli.follow import follow_own
-
-    return _report(run, follow_own(run), json)
 
 
 def _report(run: Run, info: status.RunInfo, json: bool) -> int:

@@ -62,6 +62,7 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(runs, data_dir, capsys, fl
         (["watch"], "unknown run 'last'"),
         (["runs", "show", "nothing"], "unknown run 'nothing'"),
         (["runs", "rm", "nothing"], "unknown run 'nothing'"),
+        (["runs", "rm"], "name the runs to delete"),
     ],
 )
 def test_runs_that_are_not_there(runs, data_dir, capsys, words, sentence):
