@@ -12,7 +12,16 @@ from zoo import FAMILIES, by_cost, smallest_of
 
 from nets import MODELS, build
 
-SLOW_TO_TRACE = {"DenseNet", "GoogLeNet", "MobileNetV2", "ResNeXt", "SE-ResNet", "SE-ResNeXt"}
+SLOW_TO_TRACE = {
+    "DenseNet",
+    "GoogLeNet",
+    "MobileNetV1",
+    "MobileNetV2",
+    "ResNeXt",
+    "SE-ResNet",
+    "SE-ResNeXt",
+    "Xception",
+}
 """Families of many or wide units, whose parts the other families' graphs hold as well."""
 CONVOLUTIONAL = [name for name, spec in MODELS.items() if spec.family != "ViT"]
 
