@@ -18,12 +18,11 @@ _POLL_S = 0.25
 def follow_own(run: Run) -> status.RunInfo:
     """Follow a run that this command started: Ctrl-C stops it with a checkpoint, a second one kills it."""
     say(f"run {run.id} (Ctrl-C stops it with a checkpoint)")
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         return follow(run)
-    except KeyboardInterrupt:
+    try:
         launch.send(run, "stop")
         say("\nstopping at the next step, with a checkpoint; Ctrl-C again kills it")
-    try:
         return wait_for_end(run)
     except KeyboardInterrupt:
         launch.send(run, "kill")

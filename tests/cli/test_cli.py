@@ -168,6 +168,23 @@ def test_ctrl_c_stops_with_a_checkpoint_and_resume_goes_on(runs, tiny):
     assert "is finished, so there is nothing to resume" in again.stderr
 
 
+def test_a_second_ctrl_c_kills_a_trainer_that_does_not_heed_the_first(runs, tiny):
+    words = [sys.executable, "-m", "cockpit", "train", *TINY, "--epochs", "500", "--runs", str(runs)]
+    follower = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    assert follower.stderr is not None
+    store = RunStore(runs)
+    wait_for(lambda: store.list() and store.list()[0].tail().step)
+    run = store.list()[0]
+    os.kill(run.launches()[-1].pid, signal.SIGSTOP)
+    follower.send_signal(signal.SIGINT)
+    assert any("Ctrl-C again kills it" in line for line in follower.stderr)
+    follower.send_signal(signal.SIGINT)
+    _, err = follower.communicate(timeout=60)
+    assert follower.returncode == 1
+    assert f"cockpit resume {run.id} continues it" in err
+    assert status.describe(run).status == "lost"
+
+
 def test_stop_waits_until_it_is_heeded_and_watch_follows(runs, tiny, capsys):
     assert main(["train", *TINY, "--epochs", "500", "--detach", "--runs", str(runs)]) == 0
     run = RunStore(runs).get(capsys.readouterr().out.strip())
