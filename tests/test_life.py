@@ -10,6 +10,7 @@ from waiting import wait_for
 from cockpit import launch, records, status
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
+from cockpit.records import FINAL_STATES
 from cockpit.store import RecordTail, Run, RunBusyError, RunStore
 
 EPOCHS, STEPS = 4, 9  # 144 training images in batches of 16
@@ -101,6 +102,8 @@ def test_a_stop_in_mid_epoch_keeps_every_step(store, uninterrupted, number):
     assert wait_for_end(run).status == "finished"
     resumed = [r for r in RecordTail(run).read() if isinstance(r, records.Phase) and r.state == "running"][1]
     assert resumed.step == stopped_at
+    stopped, finished = [r for r in RecordTail(run).read() if isinstance(r, records.Phase) and r.state in FINAL_STATES]
+    assert (stopped.step, finished.step) == (stopped_at, EPOCHS * STEPS)
     assert as_one_run(run) == as_one_run(uninterrupted)
 
 

@@ -18,7 +18,11 @@ _PROGRESS_S = 1.0
 
 
 class Journal:
-    """Writes a run's records; one to a run, held by the process that has its writer lock."""
+    """Writes a run's records; one to a run, held by the process that has its writer lock.
+
+    Attributes:
+        step: Optimizer steps done, as the next phase will say.
+    """
 
     def __init__(self, run: Run, attempt: int, sample_s: float = SAMPLE_S) -> None:
         self._lines = LineWriter(run.metrics_path)
@@ -26,7 +30,7 @@ class Journal:
         self._sample_s = sample_s
         self._begun = time.monotonic()
         self._before_s = 0.0
-        self._step = 0
+        self.step = 0
         self._last_sample = self._begun
         self._last_device = self._last_progress = -float("inf")
         self._hardware: Iterator[records.Device] | None = None
@@ -44,7 +48,7 @@ class Journal:
             state=state,
             detail=detail,
             attempt=self._attempt,
-            step=self._step,
+            step=self.step,
             elapsed_s=self.elapsed_s(),
         )
         self.write(phase, durable=True)
@@ -58,7 +62,7 @@ class Journal:
 
     def continue_from(self, step: int, elapsed_s: float) -> None:
         """Take up the step and the clock of a checkpoint."""
-        self._step, self._before_s = step, elapsed_s
+        self.step, self._before_s = step, elapsed_s
         self._begun = self._last_sample = time.monotonic()
 
     def watch_device(self, kind: str, index: int, name: str) -> None:
@@ -76,7 +80,7 @@ class Journal:
     def sample(self, *, epochs_done: float, step: int, loss: float, acc: float, images: int, lr: float) -> None:
         """Append a live sample of the steps since the last one, and now and then what the hardware does."""
         now = time.monotonic()
-        since_s, self._last_sample, self._step = now - self._last_sample, now, step
+        since_s, self._last_sample, self.step = now - self._last_sample, now, step
         self.write(
             records.Step(
                 time=time.time(),

@@ -187,4 +187,5 @@ class Loop(NamedTuple):
 
     def _save_last(self) -> None:
         self.state.elapsed_s = self.journal.elapsed_s()
+        self.journal.step = self.state.step
         save_last(self.run, self.state, self.model, self.optimizer)

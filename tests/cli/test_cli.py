@@ -9,7 +9,7 @@ import sys
 import pytest
 from waiting import wait_for
 
-from cockpit import status
+from cockpit import launch, status
 from cockpit.cli import main
 from cockpit.store import RunStore
 
@@ -18,7 +18,10 @@ TINY = ["--dataset", "tiny", "--epochs", "2", "--batch-size", "16", "--device", 
 
 @pytest.fixture
 def runs(tmp_path):
-    return tmp_path / "runs"
+    folder = tmp_path / "runs"
+    yield folder
+    for run in RunStore(folder).list():
+        launch.send(run, "kill")
 
 
 def cockpit(*words: str) -> subprocess.CompletedProcess[str]:
