@@ -29,6 +29,7 @@ def store(tmp_path):
                 psutil.Process(launch.pid).kill()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_two_keys_train_the_digits_and_one_key_tests_them(store, session_data_dir):
     with Terminal(*cockpit_words(store.root), columns=120, rows=40) as terminal:

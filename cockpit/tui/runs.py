@@ -23,7 +23,7 @@ _NO_RUNS = """\
 Press [b $accent]n[/] to choose a network and a dataset, then [b $accent]enter[/] to train it.
 
 The handwritten digits are built in: no download, and a laptop
-learns them in about a minute. Runs go on when you close this.
+learns them in a few minutes. Runs go on when you close this.
 
 [dim]Press[/] [b $accent]?[/] [dim]for every key.[/]"""
 
