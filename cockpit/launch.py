@@ -24,7 +24,7 @@ _ENVIRONMENT = {
     "GOMP_SPINCOUNT": "5000",  # waiting threads spin so briefly that two runs on one CPU do not stall each other
 }
 """Set for every trainer where the user has not. Measured with resnet20 on 2 cores, alone and beside two busy processes:
-libgomp's own spinning 285 and less than 20 img/s, none at all 190 and 135, 5,000 turns 265 and 125.
+libgomp's own spinning 285 and less than 36 img/s, none at all 190 and 135, 5,000 turns 265 and 125.
 """
 
 
