@@ -20,8 +20,7 @@ class ListModels:
         """Print the listing."""
         specs = list(MODELS.values())
         if self.json:
-            keys = ("name", "family", "params", "flops", "year", "arxiv")
-            print_json([{key: getattr(spec, key) for key in keys} for spec in specs])
+            print_json(specs)
         else:
             print_table(
                 ["model", "family", "params", "FLOPs an image", "year", "arXiv"],
@@ -33,7 +32,7 @@ class ListModels:
 
 @dataclasses.dataclass(frozen=True)
 class ShowModel:
-    """Show the parts of a network: their shapes, parameters and FLOPs for one 32×32 image."""
+    """Show the stages and the parts of a network: their shapes, parameters and FLOPs for one 32×32 image."""
 
     name: Positional[str]
     """A name of `cockpit models`."""
@@ -49,29 +48,41 @@ class ShowModel:
         if self.name not in MODELS:
             raise unknown("model", self.name, MODELS, "cockpit models")
         classes, depth = _count("classes", self.classes), _count("depth", self.depth)
-        from cockpit.engine.anatomy import dissect
+        from cockpit.engine.anatomy import dissect, stages
 
-        parts = dissect(self.name, classes, depth)
+        parts = dissect(self.name, classes, max(depth, 2))
+        by_stage = stages(parts)
+        parts = [part for part in parts if part.depth <= depth]
         if self.json:
-            print_json(parts)
+            print_json({"stages": by_stage, "parts": parts})
             return 0
         spec = MODELS[self.name]
-        say(f"{spec.paper}\n{spec.authors}, {spec.year}, arXiv {spec.arxiv}\n\n{spec.idea}")
+        say(f"{spec.paper}\n{spec.authors}, {spec.year}, arXiv {spec.arxiv}\n\n{spec.idea}\n")
+        print_table(
+            ["stage", "units", "from", "to", "output", "params", "FLOPs"],
+            [
+                [s.name, str(s.units), s.first, s.last, _sizes(s.shape), f"{s.params:,}", _mega(s.flops)]
+                for s in by_stage
+            ],
+            right=(1, 4, 5, 6),
+        )
         print_table(
             ["part", "module", "output", "params", "FLOPs"],
             [
-                [
-                    "  " * part.depth + part.name,
-                    part.kind,
-                    " × ".join(str(size) for size in part.shape),
-                    f"{part.params:,}",
-                    f"{part.flops / 1e6:,.1f} M" if part.flops else "",
-                ]
+                ["  " * part.depth + part.name, part.kind, _sizes(part.shape), f"{part.params:,}", _mega(part.flops)]
                 for part in parts
             ],
             right=(2, 3, 4),
         )
         return 0
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return " × ".join(str(size) for size in shape)
+
+
+def _mega(flops: int) -> str:
+    return f"{flops / 1e6:,.1f} M" if flops else ""
 
 
 def _count(name: str, text: str) -> int:

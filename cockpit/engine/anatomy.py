@@ -1,5 +1,7 @@
 """Take a network apart without running it: the shape, parameters and FLOPs of its parts, on the meta device."""
 
+import itertools
+
 import msgspec
 import torch
 from torch import nn
@@ -61,6 +63,65 @@ def dissect(name: str, num_classes: int, depth: int) -> list[Part]:
         )
         for path, module in modules.items()
     ]
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """Consecutive units of a network whose outputs have one resolution."""
+
+    name: str
+    """Resolution: "32 × 32" pixels, "65 tokens", "vector", or "own" for what the network holds outside its units."""
+    units: int
+    """How many there are: children of the network, those of a plain sequence counted one by one."""
+    first: str
+    """Dotted path of the first of them; empty for "own"."""
+    last: str
+    """Dotted path of the last of them."""
+    shape: tuple[int, ...]
+    """What the last of them gives for one image."""
+    params: int
+    """Trainable parameters of all."""
+    flops: int
+    """FLOPs of one image in all, two a multiply-add."""
+
+
+def stages(parts: list[Part]) -> list[Stage]:
+    """Group the parts of a network, dissected to a depth of 2 or more, by resolution; they sum up to the whole."""
+    root = parts[0]
+    sequences = {part.name for part in parts if part.depth == 1 and part.kind == "Sequential"}
+    units = [
+        part
+        for part in parts
+        if (part.depth == 1 and part.name not in sequences)
+        or (part.depth == 2 and part.name.partition(".")[0] in sequences)
+    ]
+    found = [_stage(name, list(group)) for name, group in itertools.groupby(units, _resolution)]
+    params = root.params - sum(stage.params for stage in found)
+    flops = root.flops - sum(stage.flops for stage in found)
+    if params or flops:
+        own = Stage(name="own", units=0, first="", last="", shape=(), params=params, flops=flops)
+        found.insert(0, own)
+    return found
+
+
+def _stage(name: str, units: list[Part]) -> Stage:
+    return Stage(
+        name=name,
+        units=len(units),
+        first=units[0].name,
+        last=units[-1].name,
+        shape=units[-1].shape,
+        params=sum(unit.params for unit in units),
+        flops=sum(unit.flops for unit in units),
+    )
+
+
+def _resolution(part: Part) -> str:
+    match part.shape:
+        case (_, height, width) if height * width > 1:
+            return f"{height} × {width}"
+        case (tokens, _):
+            return f"{tokens} tokens"
+    return "vector"
 
 
 def _depth(path: str) -> int:

@@ -12,6 +12,7 @@ from waiting import wait_for
 from cockpit import launch, status
 from cockpit.cli import main
 from cockpit.store import RunStore
+from nets import MODELS
 
 TINY = ["--dataset", "tiny", "--epochs", "2", "--batch-size", "16", "--device", "cpu", "--sample-s", "0"]
 
@@ -107,13 +108,29 @@ def test_listings_as_json(runs, data_dir, capsys):
     assert json.loads(capsys.readouterr().out) == []
     assert main(["models", "--json"]) == 0
     models = json.loads(capsys.readouterr().out)
-    assert set(models[0]) == {"name", "family", "params", "flops", "year", "arxiv"}
-    assert {"name": "resnet18", "params": 11173962}.items() <= {m["name"]: m for m in models}["resnet18"].items()
+    assert len(models) == len(MODELS)
+    resnet18 = {m["name"]: m for m in models}["resnet18"]
+    assert {"params": 11173962, "year": 2015, "arxiv": "1512.03385"}.items() <= resnet18.items()
+    assert {"dataset": "cifar10", "source": "seed", "top1": 0.9034}.items() <= resnet18["published"][0].items()
     assert main(["data", "--json"]) == 0
     listed = {d["name"]: d for d in json.loads(capsys.readouterr().out)}
     digits = {"title": "Handwritten digits", "classes": 10, "train_images": 1438, "test_images": 359, "ready": True}
     assert digits.items() <= listed["digits"].items()
     assert not listed["cifar10"]["ready"]
+
+
+def test_models_show_takes_a_network_apart(capsys):
+    assert main(["models", "show", "resnet18", "--classes", "100", "--depth", "1", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [part["name"] for part in shown["parts"]] == ["resnet18", "stem", "units", "head"]
+    assert sum(stage["params"] for stage in shown["stages"]) == shown["parts"][0]["params"] == 11220132
+    assert main(["models", "show", "resnet18"]) == 0
+    said = capsys.readouterr()
+    assert "512 × 4 × 4" in said.out
+    assert "11,173,962" in said.out
+    assert "1512.03385" in said.err
+    assert main(["models", "show", "resnet19"]) == 2
+    assert "resnet18" in capsys.readouterr().err
 
 
 def test_the_runs_folder_is_found_by_flag_before_or_after_and_by_environment(runs, tiny, capsys, monkeypatch):
