@@ -19,7 +19,7 @@ class DamagedFileError(CockpitError):
     """A file's bytes are not those that were written."""
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Replace a file's content in one step and see it onto the disk.
 
     Raises:
@@ -40,7 +40,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
-def write_checked(path: Path, data: bytes) -> str:
+def write_checked(path: Path, data: bytes | memoryview) -> str:
     """Replace a file and its sidecar durably; return the SHA-256 in hex."""
     digest = hashlib.sha256(data).hexdigest()
     sidecar = _sidecar(path)

@@ -89,6 +89,12 @@ def start_test(run: Run, *, device: str = "auto") -> subprocess.Popen[bytes]:
     return _spawn(argv, run.test_log_path)
 
 
+def start_preflight(run: Run, *, device: str = "auto", seconds: float = 5.0) -> subprocess.Popen[bytes]:
+    """Start a rehearsal in a run's folder, which is to be thrown away; its result is the folder's estimate.json."""
+    argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "preflight", "--device", device]
+    return _spawn([*argv, "--seconds", str(seconds)], run.log_path)
+
+
 def _spawn(argv: list[str], log: Path, keep: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
     try:
         with open(log, "ab") as output:

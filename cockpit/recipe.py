@@ -4,27 +4,30 @@ Command-line flags, the New-run form, validation and README's table are all draw
 takes place (device, host, folders) is not in it, because that must not change the result.
 """
 
-import ast
 import dataclasses
 import functools
-import inspect
-import itertools
-import math
-import textwrap
-import types
-import typing
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from cockpit.datasets import DatasetSpec, find_dataset
 from cockpit.errors import CockpitError, unknown
+from cockpit.options import Option, options_of
 from nets.catalog import MODELS
 
 SEED_LR = 0.1
 """Peak learning rate of the seed's recipe, for every network whose catalogue entry names no other."""
+SEED_BATCH_SIZE = 128
+_SMALL_IMAGES = 10_000
+"""A dataset of fewer training images keeps the seed's batch size in every preset: it would take too few steps."""
+_PRESET_EPOCHS = {"fast": 24, "strong": 150}
+_PRESETS: dict[str, dict[str, Any]] = {
+    "seed": {},
+    "fast": {"batch_size": 512, "nesterov": True, "schedule": "linear", "label_smoothing": 0.1, "augment": "light"},
+    "strong": {"nesterov": True, "schedule": "cosine", "label_smoothing": 0.1, "augment": "cutout"},
+}
+"""What a preset sets apart from the seed's recipe, beside epochs, warm-up and learning rate."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,8 +38,10 @@ class Recipe:
     """Architecture, a name of `cockpit models`."""
     dataset: str = "digits"
     """Dataset, a name of `cockpit data`."""
+    preset: Literal["seed", "fast", "strong"] = "seed"
+    """What the fields below begin from. seed: the seed's recipe; fast: good in minutes; strong: the best we know."""
     epochs: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
-    """Passes over the training part. Unset: 200, the seed's; 30 for digits."""
+    """Passes over the training part. Unset: the preset's; the seed's are 200, 30 for digits."""
     batch_size: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 128
     """Images a step, over all devices together."""
     val_fraction: Annotated[float, msgspec.Meta(gt=0, le=0.5)] = 0.1
@@ -44,42 +49,55 @@ class Recipe:
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 0
     """Decides the split, the initial weights, the order of the images and their augmentation."""
     lr: Annotated[float, msgspec.Meta(gt=0, le=1e12)] | None = None
-    """Peak learning rate. Unset: 0.1, the seed's, or what the catalogue says of the network."""
+    """Peak learning rate. Unset: 0.1, the seed's, or what the catalogue says of the network; other presets than the
+    seed's scale it with the batch size, so many times as it is 128."""
     momentum: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.9
     """Momentum of SGD."""
     nesterov: bool = False
     """Nesterov's form of momentum."""
     weight_decay: Annotated[float, msgspec.Meta(ge=0, le=1)] = 5e-4
     """L2 penalty on every parameter."""
-    schedule: Literal["step", "cosine", "constant"] = "step"
-    """Learning rate after the warm-up: step divides it by 10 at 35, 65 and 95 % of the epochs, as the seed does."""
+    schedule: Literal["step", "cosine", "linear", "constant"] = "step"
+    """Learning rate after the warm-up: step divides it by 10 at 35, 65 and 95 % of the epochs, as the seed does; cosine
+    and linear bring it to 0."""
     warmup_epochs: Annotated[float, msgspec.Meta(ge=0, le=100_000)] | None = None
-    """Epochs over which the learning rate rises from 0. Unset: 5 % of the epochs, the seed's 10 of 200."""
+    """Epochs over which the learning rate rises from 0. Unset: 5 % of the epochs, the seed's 10 of 200; fast: 20 %."""
     label_smoothing: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     """Share of the target spread over all classes, 0-1."""
-    augment: Literal["seed", "none"] = "seed"
-    """seed: mirror (where a mirrored image keeps its class), pad 4 and crop, turn within ±15°."""
+    augment: Literal["seed", "light", "cutout", "none"] = "seed"
+    """seed: mirror (where a mirrored image keeps its class), pad 4 and crop, turn within ±15°; light: do not turn;
+    cutout: light, and blacken a square of 12 pixels."""
     normalize: Literal["pixel", "channel"] = "pixel"
     """Mean and deviation of the training part: an image of each (the seed's), or a number a channel."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of the forward pass; weights stay fp32. auto: bf16 on CUDA, fp32 elsewhere."""
+    """Arithmetic of the forward pass; weights stay fp32. auto: bf16 on CUDA; on a CPU what a probe finds faster."""
+    way: Literal["auto", "eager", "graph", "compiled"] = "auto"
+    """How a step is computed: one operation after another, as a replayed CUDA graph, or by torch.compile. auto: what a
+    probe finds fastest."""
+    exact: bool = False
+    """Bit-equal reruns on the same device: fp32, eager, deterministic algorithms."""
 
     @property
     def num_epochs(self) -> int:
         """Planned epochs, the default resolved."""
-        return find_dataset(self.dataset).epochs if self.epochs is None else self.epochs
+        if self.epochs is not None:
+            return self.epochs
+        return _PRESET_EPOCHS.get(self.preset) or find_dataset(self.dataset).epochs
 
     @property
     def peak_lr(self) -> float:
         """Peak learning rate, the default resolved."""
         if self.lr is not None:
             return self.lr
-        return MODELS[self.model].lr or SEED_LR
+        lr = MODELS[self.model].lr or SEED_LR
+        return lr if self.preset == "seed" else lr * self.batch_size / SEED_BATCH_SIZE
 
     @property
     def num_warmup_epochs(self) -> float:
         """Warm-up in epochs, the default resolved."""
-        return self.num_epochs * 0.05 if self.warmup_epochs is None else self.warmup_epochs
+        if self.warmup_epochs is not None:
+            return self.warmup_epochs
+        return self.num_epochs * (0.2 if self.preset == "fast" else 0.05)
 
     def complete(self) -> "Recipe":
         """Validate, and return the recipe with every unset field resolved, as a run keeps it.
@@ -110,118 +128,48 @@ class Recipe:
             )
 
 
+def usual_recipe(model: str, dataset: str, preset: str, **chosen: Any) -> Recipe:
+    """Return the recipe of a preset for a network and a dataset, with the fields that somebody chose."""
+    settings: dict[str, Any] = _PRESETS.get(preset, {}) | {"model": model, "dataset": dataset, "preset": preset}
+    if "batch_size" in settings and find_dataset(dataset).train_images < _SMALL_IMAGES:
+        del settings["batch_size"]
+    return Recipe(**settings | chosen)
+
+
+def changes(recipe: Recipe) -> str:
+    """Return what a complete recipe sets apart from the seed's: "preset fast · lr 0.05", or nothing."""
+    usual = usual_recipe(recipe.model, recipe.dataset, recipe.preset)
+    derived = dataclasses.replace(usual, epochs=recipe.epochs, batch_size=recipe.batch_size).complete()
+    expected = dataclasses.replace(derived, epochs=usual.num_epochs, batch_size=usual.batch_size)
+    parts = [] if recipe.preset == "seed" else [f"preset {recipe.preset}"]
+    for option in options()[3:]:
+        value = getattr(recipe, option.name)
+        if value != getattr(expected, option.name):
+            parts.append(f"{option.name} {option.text(value)}")
+    return " · ".join(parts)
+
+
 def val_images(num_images: int, val_fraction: float) -> int:
     """Return how many of a training set's images are set apart for validation: the nearest whole number, at least 1."""
     return max(1, round(num_images * val_fraction))
 
 
-class Option(NamedTuple):
-    """One field of the recipe, as a flag or an input of the form."""
-
-    name: str
-    """Field name."""
-    doc: str
-    """The docstring under the field, for `--help` and the form."""
-    default: Any
-    """Value when nothing is given; None is resolved from model and dataset."""
-    kind: type
-    """str, int, float or bool."""
-    choices: tuple[str, ...]
-    """The words allowed, or empty."""
-    limits: msgspec.Meta | None
-    """The range allowed, or None."""
-
-    @property
-    def flag(self) -> str:
-        """The command-line flag."""
-        return "--" + self.name.replace("_", "-")
-
-    def check(self, value: object) -> None:
-        """Raise CockpitError when the value is not allowed."""
-        if self.choices and value not in self.choices:
-            raise CockpitError(f"{self.name} is {value!r}; choose one of {', '.join(self.choices)}")
-        if self.limits is None or value is None:
-            return
-        assert isinstance(value, int | float)
-        limits = self.limits
-        if not math.isfinite(value):
-            raise CockpitError(f"{self.name} is {value}; it must be a finite number")
-        for bound, within, words in (
-            (limits.ge, lambda b: value >= b, "at least"),
-            (limits.gt, lambda b: value > b, "more than"),
-            (limits.le, lambda b: value <= b, "at most"),
-            (limits.lt, lambda b: value < b, "less than"),
-        ):
-            if bound is not None and not within(bound):
-                raise CockpitError(f"{self.name} is {value}; it must be {words} {bound:,}")
-
-    def parse(self, text: str) -> Any:
-        """Read what a person typed into the form; an empty text is the default.
-
-        Raises:
-            CockpitError: When it is not a value of this field.
-        """
-        text = text.strip()
-        if not text:
-            return self.default
-        if self.kind is bool:
-            if text.lower() not in ("yes", "no", "true", "false", "on", "off"):
-                raise CockpitError(f"{self.name} is {text!r}; write yes or no")
-            return text.lower() in ("yes", "true", "on")
-        try:
-            value = self.kind(text)
-        except ValueError:
-            noun = "a whole number" if self.kind is int else "a number"
-            raise CockpitError(f"{self.name} is {text[:40]!r}; it must be {noun}") from None
-        self.check(value)
-        return value
-
-
 @functools.cache
 def options() -> tuple[Option, ...]:
     """Return the recipe's fields in order, with their docstrings and limits."""
-    hints = typing.get_type_hints(Recipe, include_extras=True)
-    docs = field_docs(Recipe)
-    return tuple(
-        _option(field.name, docs[field.name], field.default, hints[field.name]) for field in dataclasses.fields(Recipe)
-    )
-
-
-def _option(name: str, doc: str, default: Any, hint: Any) -> Option:
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        hint = next(arm for arm in typing.get_args(hint) if arm is not type(None))
-    limits = None
-    if typing.get_origin(hint) is Annotated:
-        hint, limits = typing.get_args(hint)
-    choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
-    return Option(name, doc, default, str if choices else hint, choices, limits)
-
-
-def field_docs(cls: type) -> dict[str, str]:
-    """Return the docstring under each field of a class, newlines folded."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
-    body = typing.cast(ast.ClassDef, tree.body[0]).body
-    return dict(_documented(body))
-
-
-def _documented(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
-    for field, doc in itertools.pairwise(body):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(doc, ast.Expr)
-            and isinstance(doc.value, ast.Constant)
-        ):
-            yield field.target.id, " ".join(str(doc.value.value).split())
+    return options_of(Recipe)
 
 
 def command(recipe: Recipe) -> str:
-    """Return the `cockpit train` line that makes this recipe, only what differs from the defaults."""
+    """Return the `cockpit train` line that makes this recipe, only what differs from the preset's."""
     words = [f"cockpit train --model {recipe.model} --dataset {recipe.dataset}"]
-    for option in options()[2:]:
+    if recipe.preset != "seed":
+        words.append(f"--preset {recipe.preset}")
+    usual = usual_recipe(recipe.model, recipe.dataset, recipe.preset)
+    for option in options()[3:]:
         value = getattr(recipe, option.name)
-        if value != option.default:
-            words.append(option.flag if value is True else f"{option.flag} {value}")
+        if value != getattr(usual, option.name):
+            words.append(f"{option.flag} {option.text(value)}")
     return " ".join(words)
 
 

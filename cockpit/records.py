@@ -103,11 +103,45 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="d
     """Degrees Celsius."""
 
 
-Record = Phase | Step | Epoch | Device
-Kind = Literal["phase", "step", "epoch", "device"]
+class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One way of taking a step, tried before the training."""
+
+    precision: str
+    """"fp32" or "bf16"."""
+    way: str
+    """"eager", "graph" (a CUDA graph, replayed) or "compiled" (by torch.compile)."""
+    batch_size: int
+    """Images of the steps that were timed."""
+    step_s: float | None = None
+    """Median seconds of one step; None when it could not be taken."""
+    setup_s: float | None = None
+    """Seconds that capturing or compiling took; None where there is neither."""
+    note: str = ""
+    """Why it was not timed, or not to the end."""
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="choice"):
+    """How the steps of a run are computed on a device; a resume on the same device keeps to it."""
+
+    time: float
+    """Wall clock, unix seconds."""
+    device: str
+    """For example "cuda:0 NVIDIA H200" or "cpu"."""
+    precision: str
+    """"fp32" or "bf16"."""
+    way: str
+    """"eager", "graph" or "compiled"."""
+    reason: str
+    """Why, in a sentence."""
+    trials: list[Trial] = []
+    """What was measured; empty when there was nothing to choose."""
+
+
+Record = Phase | Step | Epoch | Device | Choice
+Kind = Literal["phase", "step", "epoch", "device", "choice"]
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Phase | Step | Epoch | Device)
+_decoder = msgspec.json.Decoder(Phase | Step | Epoch | Device | Choice)
 
 
 def encode(record: msgspec.Struct) -> bytes:
@@ -178,3 +212,26 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     """Where it was computed."""
     precision: str = ""
     """"fp32" or "bf16"."""
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run would need on a device, from a few of its steps; what a preflight leaves."""
+
+    device: str
+    """For example "cuda:0 NVIDIA H200" or "cpu"."""
+    precision: str
+    """"fp32" or "bf16"."""
+    way: str
+    """"eager", "graph" or "compiled"."""
+    reason: str
+    """Why that precision and way."""
+    img_per_s: float
+    """Training images a second."""
+    epoch_s: float
+    """Seconds of an epoch, with validation and saving."""
+    total_s: float
+    """Seconds from launch to the end of the test."""
+    peak_bytes: int
+    """Peak memory: allocated on the card, or resident in the process on a CPU."""
+    disk_bytes: int
+    """Size of the run folder without its records."""

@@ -16,6 +16,7 @@ import psutil
 
 from cockpit import records
 from cockpit.errors import CockpitError
+from cockpit.recipe import Recipe, changes
 from cockpit.store import Run, Tail
 
 Status = Literal["waiting", "starting", "running", "stopped", "finished", "failed", "lost", "stale", "damaged"]
@@ -70,17 +71,19 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Training seconds so far."""
     launched: float | None
     """Wall clock of the newest launch, unix seconds."""
+    changes: str
+    """What its recipe sets apart from the seed's, for example "preset fast · lr 0.05"; empty when nothing."""
 
 
 def describe(run: Run) -> RunInfo:
     """Read what a listing shows of a run; a damaged folder gives a row that says what is wrong."""
     try:
         recipe = run.recipe
-        model, dataset, epochs = recipe.model, recipe.dataset, recipe.num_epochs
+        model, dataset, epochs, apart = recipe.model, recipe.dataset, recipe.num_epochs, _changes(recipe)
         damage = ""
     except CockpitError as error:
         model = dataset = "?"
-        epochs, damage = 0, str(error)
+        epochs, apart, damage = 0, "", str(error)
     launches = run.launches()
     tail = run.tail()
     status, detail = ("damaged", damage) if damage else judge(run, launches, tail)
@@ -102,7 +105,15 @@ def describe(run: Run) -> RunInfo:
         if tail.phase
         else 0.0,
         launched=launches[-1].time if launches else None,
+        changes=apart,
     )
+
+
+def _changes(recipe: Recipe) -> str:
+    try:
+        return changes(recipe)
+    except CockpitError:  # a network of a newer cockpit, say: the run is told of all the same
+        return ""
 
 
 def judge(run: Run, launches: list[records.Launch], tail: Tail) -> tuple[Status, str]:

@@ -104,6 +104,11 @@ class Run:
         return self.path / "test.json"
 
     @property
+    def estimate_path(self) -> Path:
+        """What a preflight found, in the folder that it rehearsed in."""
+        return self.path / "estimate.json"
+
+    @property
     def launches_path(self) -> Path:
         """The launches, one a line."""
         return self.path / "launches.jsonl"
@@ -132,6 +137,17 @@ class Run:
     def write_test_report(self, report: records.TestReport) -> None:
         """Replace test.json."""
         durable.write_atomically(self.test_path, msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+
+    def estimate(self) -> records.Estimate | None:
+        """Return what a preflight found, or None when there is none or it cannot be read."""
+        try:
+            return msgspec.json.decode(self.estimate_path.read_bytes(), type=records.Estimate)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return None
+
+    def write_estimate(self, estimate: records.Estimate) -> None:
+        """Write estimate.json."""
+        durable.write_atomically(self.estimate_path, msgspec.json.format(msgspec.json.encode(estimate)) + b"\n")
 
     def lock(self) -> int:
         """Take the writer lock and return its file descriptor; it is freed when every copy of that is closed.
@@ -169,6 +185,15 @@ class Run:
             if phase and epoch:
                 break
         return Tail(phase, epoch, step)
+
+    def choice(self) -> records.Choice | None:
+        """Return the newest record of how the run's steps are computed, or None when there is none yet."""
+        newest = None
+        for line in whole_lines(self.metrics_path):
+            if b'"kind":"choice"' in line:
+                newest = next(records.decode_lines([line]), newest)
+        assert newest is None or isinstance(newest, records.Choice)
+        return newest
 
     def log_tail(self, max_lines: int, max_bytes: int = 65_536) -> list[str]:
         """Return the last lines that the trainer printed, as they stand: the caller must neutralise them."""

@@ -66,12 +66,12 @@ def test_a_run_ends_tested(uninterrupted):
     assert info.test is not None
     assert uninterrupted.test_report().images == 40
     phases = [record.state for record in RecordTail(uninterrupted).read() if isinstance(record, records.Phase)]
-    assert phases == ["preparing", "running", "testing", "finished"]
+    assert phases == ["preparing", "preparing", "running", "testing", "finished"]  # the data, then the way to step
     steps, epochs = as_one_run(uninterrupted)
     assert list(steps) == list(range(1, EPOCHS * STEPS + 1))
     assert list(epochs) == list(range(1, EPOCHS + 1))
     kinds = {record.__struct_config__.tag for record in RecordTail(uninterrupted).read()}
-    assert kinds == {"phase", "step", "epoch", "device"}
+    assert kinds == {"phase", "choice", "step", "epoch", "device"}
 
 
 @pytest.mark.parametrize("killed_at", [2, STEPS + 4, 3 * STEPS + 1])

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from cockpit.errors import CockpitError
-from cockpit.recipe import Recipe, command, from_json, options, to_json
+from cockpit.recipe import Recipe, changes, command, from_json, options, to_json, usual_recipe
+from nets.catalog import MODELS
 
 BAD = [
     ({"model": "resnet19"}, "unknown model 'resnet19'"),
@@ -21,7 +22,7 @@ BAD = [
     ({"val_fraction": 0.0}, "val_fraction is 0.0; it must be more than 0"),
     ({"val_fraction": 0.9}, "val_fraction is 0.9; it must be at most 0.5"),
     ({"seed": -1}, "seed is -1; it must be at least 0"),
-    ({"schedule": "linear"}, "schedule is 'linear'; choose one of step, cosine, constant"),
+    ({"schedule": "exponential"}, "schedule is 'exponential'; choose one of step, cosine, linear, constant"),
     ({"epochs": 3, "warmup_epochs": 4.0}, "warmup_epochs is 4, longer than the 3 epochs of the run"),
 ]
 
@@ -70,7 +71,9 @@ def test_the_command_line_makes_the_same_recipe(data_dir):
 
     recipe = Recipe(model="resnet18", dataset="cifar10", epochs=3, lr=0.2, nesterov=True, schedule="cosine")
     line = command(recipe)
-    assert line == ("cockpit train --model resnet18 --dataset cifar10 --epochs 3 --lr 0.2 --nesterov --schedule cosine")
+    assert line == (
+        "cockpit train --model resnet18 --dataset cifar10 --epochs 3 --lr 0.2 --nesterov yes --schedule cosine"
+    )
     assert getattr(parse(line.split()[1:]), "recipe") == recipe  # noqa: B009
 
 
@@ -81,7 +84,7 @@ def test_the_command_line_makes_the_same_recipe(data_dir):
         ("epochs", "1.5", "epochs is '1.5'; it must be a whole number"),
         ("lr", "fast", "lr is 'fast'; it must be a number"),
         ("lr", "-1", "lr is -1.0; it must be more than 0"),
-        ("augment", "all", "augment is 'all'; choose one of seed, none"),
+        ("augment", "all", "augment is 'all'; choose one of seed, light, cutout, none"),
         ("nesterov", "maybe", "nesterov is 'maybe'; write yes or no"),
     ],
 )
@@ -95,3 +98,43 @@ def test_typed_text_is_judged_like_a_flag(name, text, sentence):
 def test_recipes_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Recipe().epochs = 3  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (Recipe(), ""),
+        (Recipe(epochs=30), ""),
+        (Recipe(epochs=60), "epochs 60"),
+        (Recipe(lr=0.05, nesterov=True), "lr 0.05 · nesterov yes"),
+        (Recipe(model="vgg11_bn", dataset="cifar10", augment="none"), "augment none"),
+        (usual_recipe("resnet18", "cifar10", "fast"), "preset fast"),
+        (usual_recipe("resnet18", "cifar10", "fast", epochs=10), "preset fast · epochs 10"),
+        (usual_recipe("resnet18", "cifar10", "strong", lr=0.3), "preset strong · lr 0.3"),
+    ],
+)
+def test_changes_name_what_differs_from_the_seed(data_dir, recipe, words):
+    assert changes(recipe.complete()) == words
+
+
+def test_a_preset_sets_what_nobody_chose(data_dir):
+    fast = usual_recipe("resnet18", "cifar10", "fast", label_smoothing=0.0).complete()
+    assert (fast.batch_size, fast.epochs, fast.nesterov, fast.label_smoothing) == (512, 24, True, 0.0)
+    assert fast.lr == pytest.approx(0.4)  # four times the seed's batch
+    assert fast.warmup_epochs == pytest.approx(4.8)
+    strong = usual_recipe("vit_xs", "cifar10", "strong").complete()
+    assert (strong.schedule, strong.augment, strong.lr) == ("cosine", "cutout", MODELS["vit_xs"].lr)
+
+
+def test_a_small_dataset_keeps_the_seeds_batch(data_dir):
+    assert usual_recipe("resnet20", "digits", "fast").complete().batch_size == 128
+
+
+@pytest.mark.parametrize("preset", ["seed", "fast", "strong"])
+def test_the_command_of_a_preset_makes_it_again(data_dir, preset):
+    from cockpit.cli.parser import parse
+
+    recipe = usual_recipe("resnet18", "cifar10", preset, weight_decay=1e-3, exact=True)
+    line = command(recipe)
+    assert line.endswith("--weight-decay 0.001 --exact yes")
+    assert getattr(parse(line.split()[1:]), "recipe") == recipe  # noqa: B009

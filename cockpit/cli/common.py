@@ -41,6 +41,15 @@ def percent(fraction: float | None) -> str:
     return "" if fraction is None else f"{fraction:.2%}"
 
 
+def duration(seconds: float) -> str:
+    """Return a duration as 48 s, 12:05 or 3:02:09."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def print_table(columns: list[str], rows: list[list[str]], *, right: tuple[int, ...] = ()) -> None:
     """Write a table to stdout; cells are shown literally, whatever is in them."""
     from rich import box

@@ -10,9 +10,9 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from cockpit.cli import datasets, models, runs, training
+from cockpit.cli import datasets, measure, models, runs, training
 from cockpit.cli.common import Command
-from cockpit.recipe import Recipe, options
+from cockpit.recipe import Recipe, options, usual_recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +77,8 @@ AnyCommand = (
     | Annotated[training.Watch, subcommand("watch")]
     | Annotated[training.Stop, subcommand("stop")]
     | Annotated[training.Resume, subcommand("resume")]
+    | Annotated[measure.Preflight, subcommand("preflight")]
+    | Annotated[measure.Bench, subcommand("bench")]
     | Annotated[Runs, subcommand("runs")]
     | Annotated[Models, subcommand("models")]
     | Annotated[Data, subcommand("data")]
@@ -96,6 +98,7 @@ def parse(words: Sequence[str]) -> Command:
     Raises:
         CockpitError: When a word is no value of its recipe field.
     """
+    words, switches = _take_switches(words)
     registry = ConstructorRegistry()
     registry.primitive_rule(_take_word)
     registry.primitive_rule(_take_folder)
@@ -107,9 +110,27 @@ def parse(words: Sequence[str]) -> Command:
             description=_DESCRIPTION,
             config=(FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes),
         )
-    if isinstance(command, training.Train):
-        command = dataclasses.replace(command, recipe=_read(command.recipe))
+    if isinstance(command, training.Train | measure.Preflight):
+        command = dataclasses.replace(command, recipe=_read(command.recipe, switches))
     return command
+
+
+def _take_switches(words: Sequence[str]) -> tuple[list[str], dict[str, bool]]:
+    """Take out the recipe's flags that are on or off: `--nesterov` alone means yes, a preset's is undone by `no`."""
+    if not words or words[0] not in ("train", "preflight"):
+        return list(words), {}
+    flags = {option.flag: option for option in options() if option.kind is bool}
+    left, taken = [], {}
+    waiting = list(words)
+    while waiting:
+        flag, has_value, value = waiting.pop(0).partition("=")
+        if flag not in flags:
+            left.append(flag + has_value + value)
+            continue
+        if not has_value and waiting and not waiting[0].startswith("-"):
+            value = waiting.pop(0)
+        taken[flags[flag].name] = flags[flag].parse(value or "yes")
+    return left, taken
 
 
 def _take_word(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
@@ -119,9 +140,10 @@ def _take_word(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
     choices = typing.get_args(info.type) if info.type_origin is Literal else ()
     if kind not in (int, float) and not choices:
         return None
+    metavar = "{" + ",".join(choices) + "}" if choices else kind.__name__.upper()
     return PrimitiveConstructorSpec(
         nargs=1,
-        metavar="{" + ",".join(choices) + "}" if choices else kind.__name__.upper(),
+        metavar=metavar,
         instance_from_str=lambda words: _Word(words[0]),
         is_instance=lambda value: isinstance(value, str | int | float | None),
         str_from_instance=lambda value: ["unset" if value is None else str(value)],
@@ -140,10 +162,11 @@ def _take_folder(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | Non
     )
 
 
-def _read(recipe: Recipe) -> Recipe:
-    typed = {
+def _read(recipe: Recipe, switches: dict[str, bool]) -> Recipe:
+    typed: dict[str, Any] = switches | {
         option.name: option.parse(word)
         for option in options()
         if isinstance(word := getattr(recipe, option.name), _Word)
     }
-    return dataclasses.replace(recipe, **typed)
+    model, dataset, preset = (typed.pop(name, getattr(recipe, name)) for name in ("model", "dataset", "preset"))
+    return usual_recipe(model, dataset, preset, **typed)

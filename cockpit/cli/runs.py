@@ -33,7 +33,7 @@ class ListRuns:
             say(f"no runs in {store.root}; `cockpit train` makes one, `cockpit` too")
         else:
             print_table(
-                ["run", "status", "epoch", "best val", "at", "test top-1", "top-5"],
+                ["run", "status", "epoch", "best val", "at", "test top-1", "top-5", "recipe"],
                 [
                     [
                         row.id,
@@ -43,6 +43,7 @@ class ListRuns:
                         str(row.best_epoch or ""),
                         percent(row.test and row.test.top1),
                         percent(row.test and row.test.top5),
+                        row.changes or "the seed's",
                     ]
                     for row in rows
                 ],
@@ -81,6 +82,7 @@ class ShowRun:
             ("epoch", f"{info.epoch} of {info.epochs}"),
             ("best val", f"{percent(info.best_val_acc)} at epoch {info.best_epoch}" if info.best_epoch else "none yet"),
             ("test", _test_line(info.test)),
+            ("recipe", info.changes or "the seed's"),
             ("trained", f"{info.elapsed_s:,.0f} s in {len(whole['launches'])} launches"),
             ("size", f"{whole['size_bytes'] / 1e6:.1f} MB"),
         ]

@@ -1,4 +1,4 @@
-"""The trainer's entry: `python -m cockpit.engine RUN train|test`. It says who it is before torch is even loaded."""
+"""The trainer's entry: `python -m cockpit.engine RUN train|test|preflight`. It names itself before torch is loaded."""
 
 import argparse
 import importlib.metadata
@@ -23,7 +23,8 @@ def main() -> int:
     """Train or test a run folder; return 0, 1 when the run failed, 2 when it could not begin."""
     parser = argparse.ArgumentParser(prog="python -m cockpit.engine", description=__doc__)
     parser.add_argument("run", type=Path, help="run folder")
-    parser.add_argument("verb", choices=("train", "test"))
+    parser.add_argument("verb", choices=("train", "test", "preflight"))
+    parser.add_argument("--seconds", type=float, default=5.0, help="preflight: how long to take steps")
     parser.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:<n>")
     parser.add_argument("--sample-s", type=float, default=SAMPLE_S, help="seconds between live samples; 0: every step")
     parser.add_argument("--lock-fd", type=int, help="descriptor of the writer lock that the launcher holds for us")
@@ -32,6 +33,8 @@ def main() -> int:
     try:
         if args.verb == "test":
             return _test(run, args.device)
+        if args.verb == "preflight":
+            return _preflight(run, args.device, args.seconds)
         return _train(run, args.device, args.sample_s, args.lock_fd)
     except CockpitError as error:
         print(error, file=sys.stderr)
@@ -69,6 +72,19 @@ def _test(run: Run, device: str) -> int:
 
     report = run_test(run, choose_backend(device, run.recipe.precision))
     print(f"top-1 {report.top1:.2%}  top-5 {report.top5:.2%}  loss {report.loss:.4f}  ({report.images:,} images)")
+    return 0
+
+
+def _preflight(run: Run, device: str, seconds: float) -> int:
+    from cockpit.engine.preflight import rehearse
+
+    try:
+        run.write_estimate(rehearse(run, device, seconds))
+    except CockpitError:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        raise CockpitError(_explain(error, run)) from None
     return 0
 
 

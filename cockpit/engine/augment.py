@@ -5,7 +5,9 @@ source pixel, with the 16.16 fixed-point affine arithmetic that Pillow uses, so 
 pixel differs from torchvision on PIL images.
 """
 
+import copy
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +20,10 @@ PAD = 4
 """Zero pixels added on each side before the crop (the seed's recipe)."""
 MAX_DEGREES = 15.0
 """Largest rotation either way (the seed's recipe)."""
+HOLE = 12
+"""Side of the square that cutout blackens, pixels (DeVries & Taylor 2017, arXiv 1708.04552, try 8 to 20)."""
+_CHUNK = 16
+"""Batches augmented at once on a card, where launching kernels takes longer than running them."""
 _PIXELS = SIZE * SIZE
 _INSIDE = ~(SIZE - 1)  # SIZE is a power of two: a coordinate lies in 0..SIZE-1 exactly when none of these bits is set
 _EPOCH_STRIDE = 1_000_003  # a prime far above any epoch count keeps (seed, epoch) pairs apart
@@ -34,11 +40,13 @@ class Plan(NamedTuple):
     """(N,) int32: the crop's first row in the padded image, 0 to 2 x PAD."""
     left: Tensor
     """(N,) int32: the crop's first column."""
-    affine: Tensor
-    """(N, 6) int32: the rotation in 16.16 fixed point, see `rotation`."""
+    affine: Tensor | None
+    """(N, 6) int32: the rotation in 16.16 fixed point, see `rotation`; None where nothing turns."""
+    hole: Tensor | None
+    """(N, 2) int32: first row and column of the square to blacken, which may reach beyond the image; None for none."""
 
 
-def draw_plan(num_images: int, seed: int, epoch: int, device: torch.device, *, augment: bool, hflip: bool) -> Plan:
+def draw_plan(num_images: int, seed: int, epoch: int, device: torch.device, *, augment: str, hflip: bool) -> Plan:
     """Draw an epoch's plan from a CPU generator keyed on (seed, epoch): the same on every device, after any resume.
 
     Args:
@@ -46,7 +54,7 @@ def draw_plan(num_images: int, seed: int, epoch: int, device: torch.device, *, a
         seed: The recipe's.
         epoch: 0-based.
         device: Where the plan is wanted.
-        augment: False leaves every image as it is; the order is drawn all the same.
+        augment: The recipe's; "none" leaves every image as it is, and the order is drawn all the same.
         hflip: Whether images of the dataset may be mirrored.
     """
     generator = torch.Generator().manual_seed((seed * _EPOCH_STRIDE + epoch) % 2**63)
@@ -55,10 +63,17 @@ def draw_plan(num_images: int, seed: int, epoch: int, device: torch.device, *, a
     top = torch.randint(0, 2 * PAD + 1, (num_images,), generator=generator, dtype=torch.int32)
     left = torch.randint(0, 2 * PAD + 1, (num_images,), generator=generator, dtype=torch.int32)
     degrees = torch.empty(num_images).uniform_(-MAX_DEGREES, MAX_DEGREES, generator=generator)
-    if not augment:
-        top, left, degrees = top.fill_(PAD), left.fill_(PAD), degrees.zero_()
-    flip &= augment and hflip
-    return Plan(*(part.to(device, non_blocking=True) for part in (order, flip, top, left, rotation(degrees))))
+    hole = torch.randint(-HOLE // 2, SIZE - HOLE // 2, (num_images, 2), generator=generator, dtype=torch.int32)
+    if augment == "none":
+        top, left = top.fill_(PAD), left.fill_(PAD)
+    return Plan(
+        order=order.to(device),
+        flip=(flip & (augment != "none" and hflip)).to(device),
+        top=top.to(device),
+        left=left.to(device),
+        affine=rotation(degrees).to(device) if augment == "seed" else None,
+        hole=hole.to(device) if augment == "cutout" else None,
+    )
 
 
 def rotation(degrees: Tensor) -> Tensor:
@@ -114,6 +129,12 @@ class ImageBank:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def first(self, num_images: int) -> "ImageBank":
+        """Return the bank of the first images, at most so many; it shares the pixels."""
+        few = copy.copy(self)
+        few.labels = self.labels[:num_images]
+        return few
+
     def batch(self, plan: Plan, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Return a stretch of an epoch, augmented: (B, 3, SIZE, SIZE) in channels_last, and (B,) labels."""
         images = plan.order[start:stop]
@@ -127,13 +148,20 @@ class ImageBank:
 
     def augmented(self, plan: Plan, start: int, stop: int) -> Tensor:
         """Return images `start` to `stop` of an epoch as (B, SIZE, SIZE, 3) uint8, before normalisation."""
-        c0, c1, c2, c3, c4, c5 = plan.affine[start:stop].view(-1, 6, 1, 1).unbind(1)
-        x = (c2 + c0 * self._x + c1 * self._y) >> 16
-        y = (c5 + c3 * self._x + c4 * self._y) >> 16
+        if plan.affine is None:
+            x, y = self._x, self._y
+        else:
+            c0, c1, c2, c3, c4, c5 = plan.affine[start:stop].view(-1, 6, 1, 1).unbind(1)
+            x = (c2 + c0 * self._x + c1 * self._y) >> 16
+            y = (c5 + c3 * self._x + c4 * self._y) >> 16
         inside = ((x | y) & _INSIDE) == 0
         x = x + (plan.left[start:stop] - PAD).view(-1, 1, 1)
         y = y + (plan.top[start:stop] - PAD).view(-1, 1, 1)
-        inside &= ((x | y) & _INSIDE) == 0
+        inside = inside & (((x | y) & _INSIDE) == 0)
+        if plan.hole is not None:
+            row, column = plan.hole[start:stop].view(-1, 2, 1, 1).unbind(1)
+            in_hole = (self._y >= row) & (self._y < row + HOLE) & (self._x >= column) & (self._x < column + HOLE)
+            inside &= ~in_hole
         x = torch.where(plan.flip[start:stop].view(-1, 1, 1), SIZE - 1 - x, x)
         first = plan.order[start:stop].to(torch.int32).view(-1, 1, 1) * _PIXELS
         source = torch.where(inside, first + y * SIZE + x, self._black)
@@ -145,3 +173,14 @@ class ImageBank:
     def _normalize(self, pixels: Tensor) -> Tensor:
         scaled = pixels.to(torch.float32).div_(255.0).sub_(self._mean).div_(self._std)
         return scaled.permute(0, 3, 1, 2)  # of an NHWC tensor: NCHW in channels_last, without a copy
+
+
+def batches(bank: ImageBank, plan: Plan, batch_size: int, *, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield an epoch's batches from the one numbered `first`: (B, 3, SIZE, SIZE) in channels_last and (B,) labels.
+
+    The last may be smaller. On a card many are augmented at once, on a CPU one, which stays in its caches.
+    """
+    chunk = batch_size * (_CHUNK if bank.labels.device.type == "cuda" else 1)
+    for start in range(first * batch_size, len(bank), chunk):
+        images, labels = bank.batch(plan, start, start + chunk)
+        yield from zip(images.split(batch_size), labels.split(batch_size), strict=True)

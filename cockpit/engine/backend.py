@@ -1,6 +1,7 @@
 """Where and in which arithmetic a training computes."""
 
 import contextlib
+import os
 from typing import NamedTuple
 
 import torch
@@ -17,11 +18,13 @@ class Backend(NamedTuple):
     """"fp32" or "bf16"; weights are fp32 in both."""
     name: str
     """For people: "cuda:0 NVIDIA H200", "cpu"."""
+    cached_casts: bool = True
+    """Whether autocast keeps a weight's bf16 copy for the length of a forward pass; a capture must not."""
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
         """Return the context of a forward pass."""
         if self.precision == "bf16":
-            return torch.autocast(self.device.type, torch.bfloat16)
+            return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=self.cached_casts)
         return contextlib.nullcontext()
 
     @property
@@ -30,12 +33,28 @@ class Backend(NamedTuple):
         return torch.float32 if self.device.type == "mps" else torch.float64
 
 
+def has_bf16(device: torch.device) -> bool:
+    """Tell whether a device multiplies bf16 in hardware; emulated it is many times slower than fp32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def make_exact() -> None:
+    """Have torch use only algorithms that give the same bits every time; call it before a CUDA card is touched."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks for to be deterministic
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def choose_backend(device: str, precision: str) -> Backend:
     """Turn what was asked for into what there is.
 
     Args:
         device: "auto" (CUDA, else Apple's GPU, else the CPU), "cpu", "mps", "cuda" or "cuda:<n>".
-        precision: The recipe's; "auto" is bf16 on CUDA and fp32 elsewhere.
+        precision: The recipe's; "auto" is bf16 on a card that has it and fp32 elsewhere.
 
     Raises:
         CockpitError: When torch has no such device.
@@ -55,5 +74,7 @@ def choose_backend(device: str, precision: str) -> Backend:
     else:
         name = device
     if precision == "auto":
-        precision = "bf16" if chosen.type == "cuda" else "fp32"
+        precision = "bf16" if chosen.type == "cuda" and has_bf16(chosen) else "fp32"
+    if chosen.type == "cuda":
+        torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
     return Backend(chosen, precision, name)

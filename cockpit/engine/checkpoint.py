@@ -3,10 +3,12 @@
 Both are written durably and read only when their SHA-256 is right; loading executes nothing from the file.
 """
 
+import contextlib
 import dataclasses
 import io
 import json
 import pickle
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -49,20 +51,73 @@ class LoopState:
     """The epoch of it."""
 
 
-def save_last(run: Run, state: LoopState, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Write the resume state: plain types and tensors only."""
+class Snapshot(NamedTuple):
+    """A training at one moment, in tensors of its own: it can be written while the training goes on."""
+
+    state: LoopState
+    """The counters."""
+    model: dict[str, Tensor]
+    """The network's state dict."""
+    optimizer: dict[str, Any]
+    """The optimizer's state dict; learning rates are the schedule's and not in it."""
+    rng: Tensor
+    """Random state of the CPU."""
+    device_rng: Tensor | None
+    """Random state of the card; None where there is none."""
+    ready: torch.cuda.Event | None
+    """When the card has made the copies; None on a CPU, where they are made."""
+
+
+def take_snapshot(state: LoopState, model: nn.Module, optimizer: torch.optim.Optimizer) -> Snapshot:
+    """Copy all that a resume needs, on the device; takes no longer than reading the weights does."""
     device = next(model.parameters()).device
-    content = {
-        "format": _FORMAT,
-        "state": dataclasses.asdict(state),
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "rng": torch.get_rng_state(),
-        "device_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
-    }
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    durable.write_checked(run.last_path, buffer.getvalue())
+    held = optimizer.state_dict()
+    snapshot = Snapshot(
+        state=dataclasses.replace(state),
+        model=_copied(model.state_dict()),
+        optimizer={
+            "state": {index: _copied(values) for index, values in held["state"].items()},
+            "param_groups": [group | {"lr": 0.0} for group in held["param_groups"]],
+        },
+        rng=torch.get_rng_state(),
+        device_rng=torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        ready=torch.cuda.Event() if device.type == "cuda" else None,
+    )
+    if snapshot.ready is not None:
+        snapshot.ready.record(torch.cuda.current_stream(device))
+    return snapshot
+
+
+def _copied(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.detach().clone() if isinstance(value, Tensor) else value for name, value in values.items()}
+
+
+def save_last(run: Run, snapshot: Snapshot) -> None:
+    """Write the resume state: plain types and tensors only."""
+    with _waited_for(snapshot):
+        content = {
+            "format": _FORMAT,
+            "state": dataclasses.asdict(snapshot.state),
+            "model": snapshot.model,
+            "optimizer": snapshot.optimizer,
+            "rng": snapshot.rng,
+            "device_rng": snapshot.device_rng,
+        }
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+    durable.write_checked(run.last_path, buffer.getbuffer())
+
+
+@contextlib.contextmanager
+def _waited_for(snapshot: Snapshot) -> Iterator[None]:
+    """Read a snapshot's tensors on a stream of its own, so that reading them does not wait for the training."""
+    if snapshot.ready is None:
+        yield
+        return
+    stream = torch.cuda.Stream()
+    stream.wait_event(snapshot.ready)
+    with torch.cuda.stream(stream):
+        yield
 
 
 def load_last(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> LoopState:
@@ -87,11 +142,11 @@ def load_last(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> L
     return state
 
 
-def save_best(
-    run: Run, state: LoopState, model: nn.Module, normalization: Normalization, classes: tuple[str, ...]
-) -> None:
+def save_best(run: Run, snapshot: Snapshot, normalization: Normalization, classes: tuple[str, ...]) -> None:
     """Write the best weights with all that is needed to use them: normalisation, recipe, class names, accuracy."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    state = snapshot.state
+    with _waited_for(snapshot):
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in snapshot.model.items()}
     tensors |= {_MEAN: normalization.mean, _STD: normalization.std}
     metadata = {
         "format": "pt",

@@ -24,7 +24,16 @@ class Journal:
         step: Optimizer steps done, as the next phase will say.
     """
 
-    def __init__(self, run: Run, attempt: int, sample_s: float = SAMPLE_S) -> None:
+    def __init__(self, run: Run, attempt: int, sample_s: float = SAMPLE_S, *, aloud: bool = True) -> None:
+        """Append to a run's records.
+
+        Args:
+            run: The run.
+            attempt: Ordinal of the launch.
+            sample_s: Seconds between live samples, 0 for every step.
+            aloud: Whether phases are printed too.
+        """
+        self._aloud = aloud
         self._lines = LineWriter(run.metrics_path)
         self._attempt = attempt
         self._sample_s = sample_s
@@ -52,7 +61,8 @@ class Journal:
             elapsed_s=self.elapsed_s(),
         )
         self.write(phase, durable=True)
-        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {state}: {detail}", flush=True)
+        if self._aloud:
+            print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {state}: {detail}", flush=True)
 
     def progress(self, done: int, total: int, what: str) -> None:
         """Say how far a preparation has come, once a second."""

@@ -13,7 +13,7 @@ class Schedule(NamedTuple):
     """The shape of a run's learning rate."""
 
     kind: str
-    """"step", "cosine" or "constant"."""
+    """"step", "cosine", "linear" or "constant"."""
     peak: float
     """The learning rate at the end of the warm-up."""
     warmup_steps: int
@@ -28,6 +28,8 @@ class Schedule(NamedTuple):
         if self.kind == "cosine":
             left = self.total_steps - self.warmup_steps
             return self.peak * 0.5 * (1 + math.cos(math.pi * (step - self.warmup_steps) / left))
+        if self.kind == "linear":
+            return self.peak * (self.total_steps - step) / (self.total_steps - self.warmup_steps)
         if self.kind == "step":
             return self.peak / 10 ** sum(step >= round(self.total_steps * drop / 100) for drop in _DROPS)
         return self.peak

@@ -1,29 +1,31 @@
-"""The trainer, from top to bottom: prepare, loop over epochs and steps, validate, keep, and at the end test once.
+"""The trainer, from top to bottom: prepare, choose how to step, loop over epochs, validate, keep, and test once.
 
 It only appends to its run folder. It never asks whether anybody watches.
 """
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cockpit import datasets, durable, records
-from cockpit.engine.augment import draw_plan
-from cockpit.engine.backend import Backend, choose_backend
-from cockpit.engine.checkpoint import LoopState, load_last, save_best, save_last
+from cockpit.engine import probe
+from cockpit.engine.augment import batches, draw_plan
+from cockpit.engine.backend import Backend, choose_backend, make_exact
+from cockpit.engine.checkpoint import LoopState, load_last, take_snapshot
 from cockpit.engine.data import TrainingData, load_training_data, prepare
 from cockpit.engine.evaluate import evaluate, run_test
 from cockpit.engine.journal import Journal
+from cockpit.engine.keeper import Keeper
 from cockpit.engine.schedule import Schedule, make_schedule
+from cockpit.engine.step import TakeStep, make_optimizer, make_step
 from cockpit.engine.stopping import StopFlag, Stopped
 from cockpit.engine.tally import Tally
 from cockpit.progress import Cancelled
-from cockpit.recipe import Recipe
+from cockpit.recipe import Recipe, val_images
 from cockpit.store import Run
 from nets import build
 
@@ -41,151 +43,185 @@ def train(run: Run, device: str, journal: Journal, stop: StopFlag) -> None:
         Stopped: When `stop` said so; the checkpoint is saved.
         CockpitError: When the run cannot go on, in a sentence.
     """
-    recipe = run.recipe
     durable.sweep(run.path)
+    loop = begin(run, device, journal, stop)
+    with Keeper(run, journal, loop.data.normalization, loop.classes) as keeper:
+        while loop.state.epoch < loop.recipe.num_epochs:
+            run_epoch(loop, keeper, stop)
+    journal.phase("testing", f"epoch {loop.state.best_epoch} on the test images of {loop.recipe.dataset}")
+    report = run_test(run, loop.backend)
+    journal.phase("finished", f"test top-1 {report.top1:.2%}")
+
+
+def begin(run: Run, device: str, journal: Journal, stop: StopFlag) -> "Loop":
+    """Prepare the data, choose how to step, and build the training, or take it up where it stands.
+
+    Raises:
+        Stopped: When `stop` said so while the data were prepared.
+        CockpitError: When the run cannot go on, in a sentence.
+    """
+    recipe = run.recipe
     journal.phase("preparing", f"reading {recipe.dataset}")
     try:
         prepare(recipe.dataset, journal.progress, stop)
     except Cancelled:
         raise Stopped(f"by {stop.reason} while {recipe.dataset} was prepared") from None
-    backend = choose_backend(device, recipe.precision)
-    loop = Loop.begin(run, recipe, backend, journal)
-    journal.phase("running", f"{backend.name}, {backend.precision}, {torch.get_num_threads()} threads")
-    while loop.state.epoch < recipe.num_epochs:
-        loop.run_epoch(stop)
-    journal.phase("testing", f"epoch {loop.state.best_epoch} on the test images of {recipe.dataset}")
-    report = run_test(run, backend)
-    journal.phase("finished", f"test top-1 {report.top1:.2%}")
+    if recipe.exact:
+        make_exact()
+    backend, choice = choose(run, choose_backend(device, recipe.precision), journal)
+    loop = Loop.begin(run, backend, choice, journal)
+    how = f"{backend.name}, {choice.precision}, {choice.way}, {torch.get_num_threads()} threads"
+    journal.phase("running", f"{how}; {choice.reason}")
+    return loop
+
+
+def choose(run: Run, backend: Backend, journal: Journal) -> tuple[Backend, records.Choice]:
+    """Return how the run's steps are computed: as its last attempt on this device did, else as the probe decides."""
+    choice = run.choice()
+    if choice is None or choice.device != backend.name:
+        journal.phase("preparing", "measuring how to take a step")
+        num_images = datasets.find_dataset(run.recipe.dataset).train_images
+        num_train = num_images - val_images(num_images, run.recipe.val_fraction)
+        choice = probe.decide(run.recipe, backend, num_train)
+        journal.write(choice, durable=True)
+    return backend._replace(precision=choice.precision), choice
 
 
 class Loop(NamedTuple):
     """A training under way."""
 
-    run: Run
     recipe: Recipe
     backend: Backend
+    choice: records.Choice
     journal: Journal
     data: TrainingData
     model: nn.Module
     optimizer: torch.optim.Optimizer
+    take_step: TakeStep
     schedule: Schedule
     state: LoopState
     classes: tuple[str, ...]
     hflip: bool
 
     @classmethod
-    def begin(cls, run: Run, recipe: Recipe, backend: Backend, journal: Journal) -> "Loop":
+    def begin(cls, run: Run, backend: Backend, choice: records.Choice, journal: Journal) -> "Loop":
         """Build everything from the recipe, then take up the checkpoint if there is one."""
+        recipe = run.recipe
         spec = datasets.find_dataset(recipe.dataset)
         data = load_training_data(recipe, backend.device)
         torch.manual_seed(recipe.seed)
         model = build(recipe.model, spec.num_classes).to(backend.device).to(memory_format=torch.channels_last)
-        optimizer = torch.optim.SGD(
-            model.parameters(),
-            lr=recipe.peak_lr,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
+        model.train()
+        optimizer = make_optimizer(model, recipe)
         state = load_last(run, model, optimizer) if run.last_path.exists() else LoopState()
+        images, _ = data.train.plain(0, recipe.batch_size)
+        take_step = make_step(choice.way, model, optimizer, backend, images, recipe)
         journal.continue_from(state.step, state.elapsed_s)
         journal.watch_device(backend.device.type, backend.device.index or 0, backend.name)
         schedule = make_schedule(recipe, math.ceil(len(data.train) / recipe.batch_size))
-        return cls(run, recipe, backend, journal, data, model, optimizer, schedule, state, spec.classes, spec.hflip_ok)
+        return cls(
+            recipe,
+            backend,
+            choice,
+            journal,
+            data,
+            model,
+            optimizer,
+            take_step,
+            schedule,
+            state,
+            spec.classes,
+            spec.hflip_ok,
+        )
 
-    def run_epoch(self, stop: StopFlag) -> None:
-        """Train one epoch from the batch it stands at, validate, and keep the weights."""
-        state, recipe, data = self.state, self.recipe, self.data
+    def steps(self) -> Generator[None]:
+        """Train the present epoch from the batch it stands at; yield after every step, and close its sums at the end.
+
+        Raises:
+            CockpitError: When the loss is no number any more.
+        """
+        state, recipe = self.state, self.recipe
+        self.model.train()
+        tally = Tally(self.backend.device, state)
+        begun, before_s = time.monotonic(), state.epoch_s
+        try:
+            for images, labels in self._batches():
+                outcome = self.take_step(images, labels, self.schedule.lr(state.step))
+                state.batch += 1
+                state.step += 1
+                tally.add(outcome, len(labels), state.step)
+                if self.journal.sample_due():
+                    self._sample(tally)
+                yield
+        finally:
+            state.epoch_s = before_s + time.monotonic() - begun
+            tally.close()
+        assert state.batch == math.ceil(len(self.data.train) / recipe.batch_size)
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         plan = draw_plan(
-            len(data.train),
-            recipe.seed,
-            state.epoch,
+            len(self.data.train),
+            self.recipe.seed,
+            self.state.epoch,
             self.backend.device,
-            augment=recipe.augment == "seed",
+            augment=self.recipe.augment,
             hflip=self.hflip,
         )
-        self.model.train()
-        tally = Tally(self.backend, state)
-        begun, before_s = time.monotonic(), state.epoch_s
-        for start in self._starts():
-            images, labels = data.train.batch(plan, start, start + recipe.batch_size)
-            loss, hits = self._step(images, labels)
-            state.batch += 1
-            state.step += 1
-            tally.add(loss, hits, len(labels), state.step)
-            if self.journal.sample_due():
-                window = tally.window()
-                self.journal.sample(
-                    epochs_done=self._epochs_done(),
-                    step=state.step,
-                    loss=window.loss,
-                    acc=window.acc,
-                    images=window.images,
-                    lr=self._lr,
-                )
-            if stop():
-                state.epoch_s = before_s + time.monotonic() - begun
-                tally.close()
-                self._save_last()
-                raise Stopped(f"by {stop.reason} at step {state.step}, checkpoint saved")
-        state.epoch_s = before_s + time.monotonic() - begun
-        tally.close()
-        self._end_epoch()
+        return batches(self.data.train, plan, self.recipe.batch_size, first=self.state.batch)
 
-    def _starts(self) -> Iterator[int]:
-        return iter(range(self.state.batch * self.recipe.batch_size, len(self.data.train), self.recipe.batch_size))
-
-    def _epochs_done(self) -> float:
+    def _sample(self, tally: Tally) -> None:
+        window = tally.window()
         images = min(self.state.batch * self.recipe.batch_size, len(self.data.train))
-        return self.state.epoch + images / len(self.data.train)
+        self.journal.sample(
+            epochs_done=self.state.epoch + images / len(self.data.train),
+            step=self.state.step,
+            loss=window.loss,
+            acc=window.acc,
+            images=window.images,
+            lr=self.schedule.lr(self.state.step - 1),
+        )
 
-    @property
-    def _lr(self) -> float:
-        return self.optimizer.param_groups[0]["lr"]
-
-    def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Take one optimizer step; return the batch's mean loss and its right guesses, both still on the device."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.schedule.lr(self.state.step)
-        with self.backend.autocast():
-            logits = self.model(images)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
-        loss.backward()
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return loss.detach(), (logits.detach().argmax(1) == labels).sum()
-
-    def _end_epoch(self) -> None:
-        state, num_images = self.state, len(self.data.train)
-        scores = evaluate(self.model, self.data.val, self.backend)
-        train_loss, train_acc, epoch_s = state.epoch_loss / num_images, state.epoch_hits / num_images, state.epoch_s
+    def end_epoch(self) -> None:
+        """Count the epoch and begin the next."""
+        state = self.state
         state.epoch += 1
         state.batch, state.epoch_loss, state.epoch_hits, state.epoch_s = 0, 0.0, 0.0, 0.0
-        if state.best_val_acc is None or scores.top1 > state.best_val_acc:
-            state.best_val_acc, state.best_epoch = scores.top1, state.epoch
-            save_best(self.run, state, self.model, self.data.normalization, self.classes)
-        self.journal.write(
-            records.Epoch(
-                time=time.time(),
-                epoch=state.epoch,
-                step=state.step,
-                train_loss=train_loss,
-                train_acc=train_acc,
-                val_loss=scores.loss,
-                val_acc=scores.top1,
-                lr=self._lr,
-                epoch_s=epoch_s,
-                img_per_s=num_images / epoch_s,
-                elapsed_s=self.journal.elapsed_s(),
-                best_val_acc=state.best_val_acc,
-                best_epoch=state.best_epoch,
-            ),
-            durable=True,
-        )
-        self._save_last()
 
-    def _save_last(self) -> None:
-        self.state.elapsed_s = self.journal.elapsed_s()
-        self.journal.step = self.state.step
-        save_last(self.run, self.state, self.model, self.optimizer)
+
+def run_epoch(loop: Loop, keeper: Keeper, stop: StopFlag) -> None:
+    """Train one epoch from the batch it stands at, validate, and keep the weights."""
+    for _ in (steps := loop.steps()):
+        if stop():
+            steps.close()
+            _keep(loop, keeper)
+            keeper.flush()
+            raise Stopped(f"by {stop.reason} at step {loop.state.step}, checkpoint saved")
+    state, num_images = loop.state, len(loop.data.train)
+    train_loss, train_acc, epoch_s = state.epoch_loss / num_images, state.epoch_hits / num_images, state.epoch_s
+    scores = evaluate(loop.model, loop.data.val, loop.backend)
+    loop.end_epoch()
+    best = state.best_val_acc is None or scores.top1 > state.best_val_acc
+    if best:
+        state.best_val_acc, state.best_epoch = scores.top1, state.epoch
+    epoch = records.Epoch(
+        time=time.time(),
+        epoch=state.epoch,
+        step=state.step,
+        train_loss=train_loss,
+        train_acc=train_acc,
+        val_loss=scores.loss,
+        val_acc=scores.top1,
+        lr=loop.schedule.lr(state.step - 1),
+        epoch_s=epoch_s,
+        img_per_s=num_images / epoch_s,
+        elapsed_s=loop.journal.elapsed_s(),
+        best_val_acc=state.best_val_acc,
+        best_epoch=state.best_epoch,
+    )
+    _keep(loop, keeper, best=best, epoch=epoch)
+
+
+def _keep(loop: Loop, keeper: Keeper, *, best: bool = False, epoch: records.Epoch | None = None) -> None:
+    loop.state.elapsed_s = loop.journal.elapsed_s()
+    loop.journal.step = loop.state.step
+    keeper.keep(take_snapshot(loop.state, loop.model, loop.optimizer), best=best, epoch=epoch)

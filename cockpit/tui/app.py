@@ -189,7 +189,7 @@ def run_app(runs_dir: Path) -> None:
 def farewell(reader: RunsReader, testing: Iterable[str] = ()) -> str:
     """Return what goes on in the background, in a sentence or two."""
     *_, look = reader.look(afresh=True)
-    live = [row.info.id for row in look.rows if row.info.status in LIVE]
+    live = [row.id for row in look.rows if row.status in LIVE]
     sentences = []
     if live:
         more = f" and {len(live) - 4} more" if len(live) > 4 else ""

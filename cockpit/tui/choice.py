@@ -25,7 +25,19 @@ class Choice(Widget, can_focus=True):
         """Offer these values and begin with one of them."""
         super().__init__(id=id)
         self._values = tuple(values)
+        self._usual = value
         self.set_reactive(Choice.value, value)
+
+    @property
+    def turned(self) -> bool:
+        """Whether it stands on another value than the usual one."""
+        return self.value != self._usual
+
+    def set_usual(self, value: str) -> None:
+        """Change the value that it stands on while nobody has turned it."""
+        if not self.turned:
+            self.value = value
+        self._usual = value
 
     def render(self) -> Content:
         """Return the value between two arrows."""

@@ -1,15 +1,17 @@
 """The form of a new run: a network, a dataset, a device and a recipe; enter launches what is highlighted."""
 
+import dataclasses
+
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
-from cockpit.datasets import DATASETS, EMBEDDED, find_dataset, is_ready, list_datasets
+from cockpit.datasets import DATASETS, EMBEDDED, is_ready, list_datasets
 from cockpit.devices import device_choices
 from cockpit.errors import CockpitError
-from cockpit.recipe import Recipe, command
+from cockpit.recipe import Recipe, command, usual_recipe
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.choice import Choice
 from cockpit.tui.menus import (
@@ -109,7 +111,8 @@ class NewRunScreen(CockpitScreen[None]):
         if model is None or dataset is None:
             self._say("no network is highlighted", wrong=True)
             return
-        recipe = Recipe(model=model, dataset=dataset, **values)
+        preset = values.pop("preset", _USUAL.preset)
+        recipe = usual_recipe(model, dataset, preset, **values)
         form.fill_defaults(_resolved(recipe))
         try:
             recipe.complete()
@@ -222,7 +225,9 @@ class NewRunScreen(CockpitScreen[None]):
 
 
 def _resolved(recipe: Recipe) -> Recipe:
-    """Return the recipe with the numbers that its unset fields stand for."""
-    usual = Recipe(model=recipe.model, dataset=recipe.dataset, epochs=recipe.epochs)
-    usual_epochs = find_dataset(recipe.dataset).epochs
-    return Recipe(epochs=usual_epochs, lr=usual.peak_lr, warmup_epochs=usual.num_warmup_epochs)
+    """Return the preset's recipe with the numbers that unset fields stand for beside what was chosen."""
+    usual = usual_recipe(recipe.model, recipe.dataset, recipe.preset)
+    chosen = dataclasses.replace(usual, epochs=recipe.epochs, batch_size=recipe.batch_size)
+    return dataclasses.replace(
+        usual, epochs=usual.num_epochs, lr=chosen.peak_lr, warmup_epochs=chosen.num_warmup_epochs
+    )

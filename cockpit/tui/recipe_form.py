@@ -32,16 +32,22 @@ class RecipeForm(VerticalScroll, can_focus=False):
                 yield _input(option)
 
     def fill_defaults(self, usual: Recipe) -> None:
-        """Show what each empty input stands for."""
+        """Show what each empty input stands for, and turn the choices that nobody turned."""
         for field in self.query(Input):
             field.placeholder = _text(getattr(usual, str(field.id)))
+        for choice in self.query(Choice):
+            if choice.id != "preset":
+                choice.set_usual(FIELDS[str(choice.id)].text(getattr(usual, str(choice.id))))
 
     def values(self) -> tuple[dict[str, Any], dict[str, str]]:
-        """Return the values that were entered, and what is wrong with the others; both by field."""
+        """Return the values that were chosen, and what is wrong with the others; both by field."""
         values, errors = {}, {}
         for name, option in FIELDS.items():
             field = self.query_one(f"#{name}")
             assert isinstance(field, Input | Choice)
+            if not field.value if isinstance(field, Input) else not field.turned:
+                field.remove_class("wrong")
+                continue
             try:
                 values[name] = option.parse(field.value)
             except CockpitError as error:

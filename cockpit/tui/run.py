@@ -152,7 +152,7 @@ def _pace(view: RunView) -> Content:
         parts.append(f"{view.img_per_s:,.0f} img/s")
     if view.device and info.status in LIVE:
         parts.append(_hardware(view.device))
-    parts.append((f"recipe: {view.changes or 'the defaults'}", "dim"))
+    parts.append((f"recipe: {plain(info.changes)}" if info.changes else "recipe: the seed's", "dim"))
     return words(*parts, between=" · ")
 
 

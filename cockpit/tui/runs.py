@@ -9,13 +9,13 @@ from textual.content import Content
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from cockpit.status import LIVE
+from cockpit.status import LIVE, RunInfo
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.messages import RunsRead
 from cockpit.tui.screen import CockpitScreen, tell
 from cockpit.tui.table import RunTable
 from cockpit.tui.text import REMEDIES, percent, plain, words
-from cockpit.tui.watch import RunRow, RunsLook, poll
+from cockpit.tui.watch import RunsLook, poll
 
 _NO_RUNS = """\
 [b]No runs yet.[/b]
@@ -90,7 +90,7 @@ class RunsScreen(CockpitScreen[None]):
 
     def _draw_title(self, num_shown: int) -> None:
         total = len(self._look.rows)
-        live = sum(row.info.status in LIVE for row in self._look.rows)
+        live = sum(row.status in LIVE for row in self._look.rows)
         count = (
             f"{num_shown:,} of {total:,} runs" if num_shown != total else f"{total:,} run{'s' if total != 1 else ''}"
         )
@@ -119,7 +119,7 @@ class RunsScreen(CockpitScreen[None]):
         """Open the run under the cursor."""
         row = self._chosen()
         if row is not None:
-            self.cockpit.open_run(self.cockpit.run_of(row.info))
+            self.cockpit.open_run(self.cockpit.run_of(row))
 
     def action_new(self) -> None:
         """Open the form of a new run."""
@@ -128,17 +128,17 @@ class RunsScreen(CockpitScreen[None]):
     def action_test(self) -> None:
         """Test the best checkpoint of the run under the cursor."""
         if row := self._chosen():
-            self.cockpit.test(row.info)
+            self.cockpit.test(row)
 
     def action_stop(self) -> None:
         """Stop the run under the cursor."""
         if row := self._chosen():
-            self.cockpit.stop(row.info)
+            self.cockpit.stop(row)
 
     def action_resume(self) -> None:
         """Resume the run under the cursor."""
         if row := self._chosen():
-            self.cockpit.resume(row.info)
+            self.cockpit.resume(row)
 
     def action_delete(self) -> None:
         """Delete the run under the cursor, after a question."""
@@ -147,14 +147,14 @@ class RunsScreen(CockpitScreen[None]):
         row = self._chosen()
         if row is None:
             return
-        if row.info.status in LIVE:
-            tell(self.app, f"{row.info.id} is {row.info.status}; stop it first (s)", "warning")
+        if row.status in LIVE:
+            tell(self.app, f"{row.id} is {row.status}; stop it first (s)", "warning")
             return
-        question = words("Delete ", (row.info.id, "bold"), f" with {_losses(row)}?\nThis cannot be undone.")
+        question = words("Delete ", (row.id, "bold"), f" with {_losses(row)}?\nThis cannot be undone.")
 
         def delete_if(agreed: bool | None) -> None:
             if agreed:
-                self.cockpit.delete(row.info)
+                self.cockpit.delete(row)
 
         self.app.push_screen(ConfirmScreen(question), delete_if)
 
@@ -180,41 +180,39 @@ class RunsScreen(CockpitScreen[None]):
         self.query_one("#filter").display = bool(self.query_one("#filter", Input).value)
         self.query_one(RunTable).focus()
 
-    def _chosen(self) -> RunRow | None:
+    def _chosen(self) -> RunInfo | None:
         row = self.query_one(RunTable).chosen
         if row is None:
             tell(self.app, "There is no run here; n makes one", "warning")
         return row
 
 
-def describe_row(row: RunRow) -> Content:
+def describe_row(row: RunInfo) -> Content:
     """Return the three lines about the chosen run: where it stands, its best checkpoint, what its recipe changes."""
-    info = row.info
-    told = info.status == "finished" and info.test  # the trainer's last words are the result of its test
-    state = words("" if told else plain(info.detail), REMEDIES.get(info.status, ""), between=" · ")
-    if info.best_epoch is None:
+    told = row.status == "finished" and row.test  # the trainer's last words are the result of its test
+    state = words("" if told else plain(row.detail), REMEDIES.get(row.status, ""), between=" · ")
+    if row.best_epoch is None:
         best = "no checkpoint yet: the best one is kept from the first epoch on"
     else:
-        best = f"best checkpoint: epoch {info.best_epoch} · val {percent(info.best_val_acc)} % · "
-        if info.test:
-            scores = info.test
+        best = f"best checkpoint: epoch {row.best_epoch} · val {percent(row.best_val_acc)} % · "
+        if row.test:
+            scores = row.test
             best += f"test {percent(scores.top1)} % (top-5 {percent(scores.top5)} %, loss {scores.loss:.3f})"
         else:
             best += "t tests it"
-    recipe = f"recipe: {plain(row.changes)}" if row.changes else "recipe: the defaults"
+    recipe = f"recipe: {plain(row.changes)}" if row.changes else "recipe: the seed's"
     return words(
-        words((plain(info.id), "bold"), state, between="  "),
+        words((plain(row.id), "bold"), state, between="  "),
         best,
         (recipe, "dim"),
         between="\n",
     )
 
 
-def _losses(row: RunRow) -> str:
-    info = row.info
-    if info.best_epoch is None:
+def _losses(row: RunInfo) -> str:
+    if row.best_epoch is None:
         return "its log"
-    return f"its checkpoints of {info.epoch} epochs (best validation {percent(info.best_val_acc)} %)"
+    return f"its checkpoints of {row.epoch} epochs (best validation {percent(row.best_val_acc)} %)"
 
 
 def _short(path: Path) -> str:
@@ -224,7 +222,6 @@ def _short(path: Path) -> str:
     return plain("~" + text[len(home) :] if text.startswith(home + "/") else text)
 
 
-def _matches(row: RunRow, sought: list[str]) -> bool:
-    info = row.info
-    text = f"{info.id} {info.status} {info.model} {info.dataset} {row.changes}".lower()
+def _matches(row: RunInfo, sought: list[str]) -> bool:
+    text = f"{row.id} {row.status} {row.model} {row.dataset} {row.changes}".lower()
     return all(word in text for word in sought)

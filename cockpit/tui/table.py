@@ -17,9 +17,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from cockpit.status import LIVE
+from cockpit.status import LIVE, RunInfo
 from cockpit.tui.text import COLORS, NO_VALUE, cells, day_and_time, duration, percent, status_word
-from cockpit.tui.watch import RunRow
 
 _GAP = 2
 """Columns of the screen between two columns of the table, half of it on either side."""
@@ -34,7 +33,7 @@ class Column(NamedTuple):
     """Characters."""
     rank: int
     """The columns of the lowest ranks are shown, as many as fit."""
-    text: Callable[[RunRow], str]
+    text: Callable[[RunInfo], str]
     """What stands in a row."""
     right: bool = True
     """Whether it is aligned at its right end."""
@@ -46,29 +45,28 @@ class Column(NamedTuple):
         return " " + (padding + text if self.right else text + padding) + " "
 
 
-def _test(row: RunRow, name: str) -> str:
-    return percent(getattr(row.info.test, name)) if row.info.test else NO_VALUE
+def _test(row: RunInfo, name: str) -> str:
+    return percent(getattr(row.test, name)) if row.test else NO_VALUE
 
 
-def _took(row: RunRow) -> str:
+def _took(row: RunInfo) -> str:
     """Return the training time; of a live run in minutes, because seconds would be painted again all the time."""
-    info = row.info
-    return f"{info.elapsed_s // 60:.0f} min" if info.status in LIVE else duration(info.elapsed_s)
+    return f"{row.elapsed_s // 60:.0f} min" if row.status in LIVE else duration(row.elapsed_s)
 
 
 COLUMNS = (
-    Column("status", 10, 0, lambda row: status_word(row.info.status), right=False),
-    Column("model", 12, 1, lambda row: row.info.model, right=False),
-    Column("dataset", 8, 2, lambda row: row.info.dataset, right=False),
-    Column("epoch", 7, 3, lambda row: f"{row.info.epoch}/{row.info.epochs}"),
-    Column("val %", 5, 4, lambda row: percent(row.info.best_val_acc)),
-    Column("at", 4, 6, lambda row: str(row.info.best_epoch or NO_VALUE)),
+    Column("status", 10, 0, lambda row: status_word(row.status), right=False),
+    Column("model", 12, 1, lambda row: row.model, right=False),
+    Column("dataset", 8, 2, lambda row: row.dataset, right=False),
+    Column("epoch", 7, 3, lambda row: f"{row.epoch}/{row.epochs}"),
+    Column("val %", 5, 4, lambda row: percent(row.best_val_acc)),
+    Column("at", 4, 6, lambda row: str(row.best_epoch or NO_VALUE)),
     Column("test %", 6, 5, lambda row: _test(row, "top1")),
     Column("top-5 %", 7, 9, lambda row: _test(row, "top5")),
-    Column("started", 11, 7, lambda row: day_and_time(row.info.launched)),
+    Column("started", 11, 7, lambda row: day_and_time(row.launched)),
     Column("took", 7, 8, _took),
-    Column("recipe", 36, 10, lambda row: row.changes or "the defaults", right=False),
-    Column("run", 40, 11, lambda row: row.info.id, right=False),
+    Column("recipe", 36, 10, lambda row: row.changes or "the seed's", right=False),
+    Column("run", 40, 11, lambda row: row.id, right=False),
 )
 """All columns, in their order."""
 
@@ -96,7 +94,7 @@ class RunTable(ScrollView, can_focus=True):
     def __init__(self) -> None:
         """Begin without rows."""
         super().__init__()
-        self.rows: list[RunRow] = []
+        self.rows: list[RunInfo] = []
         """The runs shown."""
         self.columns: tuple[Column, ...] = ()
         """The columns that fit."""
@@ -104,19 +102,19 @@ class RunTable(ScrollView, can_focus=True):
         self._testing: frozenset[str] = frozenset()
 
     @property
-    def chosen(self) -> RunRow | None:
+    def chosen(self) -> RunInfo | None:
         """The run under the cursor."""
         return self.rows[self._cursor] if self.rows else None
 
-    def show(self, rows: Sequence[RunRow], testing: frozenset[str]) -> None:
+    def show(self, rows: Sequence[RunInfo], testing: frozenset[str]) -> None:
         """Show these rows; the cursor stays on its run."""
         old, before, chosen = self.rows, self._testing, self.chosen
         self.rows, self._testing = list(rows), testing
         if chosen is not None:
-            there = (place for place, row in enumerate(rows) if row.info.id == chosen.info.id)
+            there = (place for place, row in enumerate(rows) if row.id == chosen.id)
             self._cursor = min(next(there, self._cursor), max(0, len(rows) - 1))
         seen = self._seen()
-        if [row.info.id for row in old[seen]] == [row.info.id for row in rows[seen]]:
+        if [row.id for row in old[seen]] == [row.id for row in rows[seen]]:
             for place, (was, row) in enumerate(zip(old[seen], rows[seen], strict=True), seen.start):
                 if was is not row or before != testing:
                     self._refresh_cells(place, self._texts(was, before), self._texts(row, testing))
@@ -130,7 +128,7 @@ class RunTable(ScrollView, can_focus=True):
 
     def texts(self, run_id: str) -> list[str]:
         """Return what stands in the row of a run, without the padding."""
-        row = next(row for row in self.rows if row.info.id == run_id)
+        row = next(row for row in self.rows if row.id == run_id)
         return [text.strip() for text in self._texts(row, self._testing)]
 
     def render_line(self, y: int) -> Strip:
@@ -198,15 +196,15 @@ class RunTable(ScrollView, can_focus=True):
                 self.refresh(Region(x, place - self.scroll_offset.y + 1, column.width + _GAP, 1))
             x += column.width + _GAP
 
-    def _texts(self, row: RunRow, testing: frozenset[str]) -> list[str]:
+    def _texts(self, row: RunInfo, testing: frozenset[str]) -> list[str]:
         texts = [column.fit(column.text(row)) for column in self.columns]
-        if row.info.id in testing and texts:
+        if row.id in testing and texts:
             texts[0] = self.columns[0].fit(status_word("testing"))
         return texts
 
-    def _cell_style(self, column: Column, text: str, row: RunRow) -> Style:
+    def _cell_style(self, column: Column, text: str, row: RunInfo) -> Style:
         if column is COLUMNS[0]:
-            status = "testing" if row.info.id in self._testing else row.info.status
+            status = "testing" if row.id in self._testing else row.status
             return Style(color=Color.parse(self.app.theme_variables[COLORS[status]]).rich_color)
         return Style(dim=True) if text.strip() == NO_VALUE else Style()
 

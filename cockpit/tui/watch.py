@@ -1,6 +1,5 @@
 """Read run folders for the screens, from a thread. Nothing here draws, and nothing here writes."""
 
-import dataclasses
 import math
 import os
 import re
@@ -12,9 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cockpit import records
-from cockpit.errors import CockpitError
 from cockpit.lines import LineTail
-from cockpit.recipe import Recipe, options
 from cockpit.status import LIVE, RunInfo, describe
 from cockpit.store import Run, RunStore
 from cockpit.tui.text import plain
@@ -55,19 +52,10 @@ def poll(
         cancelled.wait(min(_LONGEST_REST_S, max(interval_s, _REST_RATIO * spent_s)))
 
 
-class RunRow(NamedTuple):
-    """A run in the browser."""
-
-    info: RunInfo
-    """Status and figures."""
-    changes: str
-    """What its recipe sets apart from the defaults, for example "lr 0.05 · epochs 3"; empty when nothing."""
-
-
 class RunsLook(NamedTuple):
     """The runs as they stood at one look."""
 
-    rows: tuple[RunRow, ...]
+    rows: tuple[RunInfo, ...]
     """The newest first."""
     complete: bool
     """False while older runs are still to be read."""
@@ -78,17 +66,16 @@ class RunsReader:
 
     def __init__(self, store: RunStore) -> None:
         self._store = store
-        self._rows: dict[str, tuple[tuple[_Stamp, ...], RunRow]] = {}
+        self._rows: dict[str, tuple[tuple[_Stamp, ...], RunInfo]] = {}
         self._told: RunsLook | None = None
 
     def own_bests(self) -> dict[tuple[str, str], float]:
         """Return the best top-1 of the runs read so far, 0-1, by (model, dataset): tested, else on validation."""
         bests: dict[tuple[str, str], float] = {}
         for _, row in self._rows.values():
-            info = row.info
-            top1 = info.test.top1 if info.test else info.best_val_acc
+            top1 = row.test.top1 if row.test else row.best_val_acc
             if top1 is not None:
-                pair = (info.model, info.dataset)
+                pair = (row.model, row.dataset)
                 bests[pair] = max(top1, bests.get(pair, 0.0))
         return bests
 
@@ -100,7 +87,7 @@ class RunsReader:
         """
         if afresh:
             self._told = None
-        rows: list[RunRow] = []
+        rows: list[RunInfo] = []
         pause_s = _INSTALMENT_S
         due = time.monotonic() + pause_s
         for run in self._store.list():
@@ -110,17 +97,17 @@ class RunsReader:
                 due = time.monotonic() + pause_s
                 self._told = RunsLook(tuple(rows), complete=False)
                 yield self._told
-        self._rows = {row.info.id: self._rows[row.info.id] for row in rows}
+        self._rows = {row.id: self._rows[row.id] for row in rows}
         found = RunsLook(tuple(rows), complete=True)
         if found != self._told:
             self._told = found
             yield found
 
-    def _row(self, run: Run) -> RunRow:
+    def _row(self, run: Run) -> RunInfo:
         stamps = _stamps(run)
         kept = self._rows.get(run.id)
-        if kept is None or kept[0] != stamps or kept[1].info.status in LIVE:
-            kept = (stamps, RunRow(describe(run), kept[1].changes if kept else recipe_changes(run)))
+        if kept is None or kept[0] != stamps or kept[1].status in LIVE:
+            kept = (stamps, describe(run))
             self._rows[run.id] = kept
         return kept[1]
 
@@ -150,8 +137,6 @@ class RunView:
     """The newest training loss is not a number."""
     report: records.TestReport | None
     """The test of the best checkpoint."""
-    changes: str
-    """See `RunRow.changes`."""
     log: tuple[str, ...]
     """The last lines that the trainer printed, made harmless, and without the date before the time."""
 
@@ -166,7 +151,6 @@ class RunReader:
         self._stamps: tuple[_Stamp, ...] = ()
         self._info: RunInfo | None = None
         self._log: tuple[str, ...] = ()
-        self._changes: str | None = None
 
     def look(self) -> Iterator[RunView]:
         """Yield the run if it changed."""
@@ -193,8 +177,6 @@ class RunReader:
     def _view(self, info: RunInfo, series: "Series") -> RunView:
         from cockpit.series import eta_s
 
-        if self._changes is None:
-            self._changes = recipe_changes(self._run)
         curves = {name: series.curve(name) for name in ("loss", "acc", "lr", "val_loss", "val_acc")}
         curves |= {f"smooth_{name}": series.smooth(name, _HALF_LIFE) for name in ("loss", "acc")}
         losses = curves["loss"].y
@@ -210,23 +192,8 @@ class RunReader:
             device=next(reversed(series.devices.values()), None),
             diverged=bool(losses.size) and math.isnan(losses[-1]),
             report=self._run.test_report(),
-            changes=self._changes,
             log=self._log,
         )
-
-
-def recipe_changes(run: Run) -> str:
-    """Return what a run's recipe sets apart from the defaults for its model and dataset; empty when it is damaged."""
-    try:
-        recipe = run.recipe
-        usual = Recipe(model=recipe.model, dataset=recipe.dataset, epochs=recipe.epochs).complete()
-        usual = dataclasses.replace(usual, epochs=Recipe(dataset=recipe.dataset).num_epochs)
-    except CockpitError:
-        return ""
-    names = [option.name for option in options()[2:]]
-    return " · ".join(
-        f"{name} {getattr(recipe, name)}" for name in names if getattr(recipe, name) != getattr(usual, name)
-    )
 
 
 def _stamps(run: Run) -> tuple[_Stamp, ...]:

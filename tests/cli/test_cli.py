@@ -38,7 +38,7 @@ BAD_TRAIN = [
     (["--lr", "-1"], "lr is -1.0; it must be more than 0"),
     (["--lr", "nan"], "lr is nan; it must be a finite number"),
     (["--batch-size", "100000"], "batch size 100000 is larger than the 1,294 training images of digits"),
-    (["--schedule", "sawtooth"], "schedule is 'sawtooth'; choose one of step, cosine, constant"),
+    (["--schedule", "sawtooth"], "schedule is 'sawtooth'; choose one of step, cosine, linear, constant"),
     (["--device", "cuda:9"], "device 'cuda:9' is not on this machine"),
 ]
 

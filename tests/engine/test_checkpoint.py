@@ -10,7 +10,7 @@ import torch
 from cockpit import durable
 from cockpit.durable import DamagedFileError
 from cockpit.engine.augment import Normalization
-from cockpit.engine.checkpoint import LoopState, load_best, load_last, save_best, save_last
+from cockpit.engine.checkpoint import LoopState, load_best, load_last, save_best, save_last, take_snapshot
 from cockpit.recipe import Recipe
 from cockpit.store import RunStore
 from nets import build
@@ -34,7 +34,7 @@ def trained() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
 def test_the_resume_state_gives_everything_back(run):
     model, optimizer = trained()
     state = LoopState(epoch=3, batch=5, step=38, elapsed_s=12.5, epoch_loss=0.1 + 0.2, best_val_acc=0.75, best_epoch=2)
-    save_last(run, state, model, optimizer)
+    save_last(run, take_snapshot(state, model, optimizer))
     expected = torch.rand(3)  # the draw that follows the save must follow the load too
     other = build("resnet20", 10)
     other_optimizer = torch.optim.SGD(other.parameters(), lr=9.0, momentum=0.9, fused=True)
@@ -47,7 +47,7 @@ def test_the_resume_state_gives_everything_back(run):
 
 
 def test_a_resume_state_of_another_network_is_refused(run):
-    save_last(run, LoopState(), *trained())
+    save_last(run, take_snapshot(LoopState(), *trained()))
     other = build("resnet18", 10)
     with pytest.raises(DamagedFileError, match=r"last\.pt is not a resume state of this run"):
         load_last(run, other, torch.optim.SGD(other.parameters(), lr=0.1))
@@ -79,8 +79,13 @@ def _saved(value: object) -> bytes:
 
 
 def test_the_best_weights_carry_what_their_use_needs(run):
-    model, _ = trained()
-    save_best(run, LoopState(best_val_acc=0.5, best_epoch=7), model, NORMALIZATION, tuple("0123456789"))
+    model, optimizer = trained()
+    save_best(
+        run,
+        take_snapshot(LoopState(best_val_acc=0.5, best_epoch=7), model, optimizer),
+        NORMALIZATION,
+        tuple("0123456789"),
+    )
     best = load_best(run)
     assert best.recipe == run.recipe
     assert (best.epoch, best.classes) == (7, tuple("0123456789"))
@@ -89,8 +94,13 @@ def test_the_best_weights_carry_what_their_use_needs(run):
 
 
 def test_plain_safetensors_reads_the_best_weights(run):
-    model, _ = trained()
-    save_best(run, LoopState(best_val_acc=0.5, best_epoch=7), model, NORMALIZATION, tuple("0123456789"))
+    model, optimizer = trained()
+    save_best(
+        run,
+        take_snapshot(LoopState(best_val_acc=0.5, best_epoch=7), model, optimizer),
+        NORMALIZATION,
+        tuple("0123456789"),
+    )
     weights = safetensors.torch.load_file(run.best_path)
     mean, std = weights.pop("normalize.mean"), weights.pop("normalize.std")
     assert mean.shape == std.shape == (32, 32, 3)
@@ -99,8 +109,8 @@ def test_plain_safetensors_reads_the_best_weights(run):
 
 @pytest.mark.parametrize("place", [0.0, 0.01, 0.5, 0.999])
 def test_a_flipped_bit_is_refused_by_name(run, place):
-    model, _ = trained()
-    save_best(run, LoopState(best_val_acc=0.5, best_epoch=7), model, NORMALIZATION, ("a",))
+    model, optimizer = trained()
+    save_best(run, take_snapshot(LoopState(best_val_acc=0.5, best_epoch=7), model, optimizer), NORMALIZATION, ("a",))
     data = bytearray(run.best_path.read_bytes())
     data[int(place * len(data))] ^= 4
     run.best_path.write_bytes(data)

@@ -76,21 +76,36 @@ def test_evaluation_weighs_every_image_alike_and_leaves_the_model_as_it_was(digi
 
 
 def test_the_first_step_without_a_number_is_named():
-    tally = Tally(BACKEND, LoopState())
+    tally = Tally(BACKEND.device, LoopState())
     for step, loss in enumerate([1.0, float("inf"), float("nan"), 1.0], start=7):
-        tally.add(torch.tensor(loss), torch.tensor(3), 4, step)
+        tally.add(torch.tensor([loss, 3.0]), 4, step)
     with pytest.raises(CockpitError, match="loss is NaN at step 8"):
         tally.window()
 
 
 def test_sums_go_on_where_a_checkpoint_left_them():
     state = LoopState(epoch_loss=10.0, epoch_hits=5.0)
-    tally = Tally(BACKEND, state)
-    tally.add(torch.tensor(2.0), torch.tensor(3), 4, 1)
+    tally = Tally(BACKEND.device, state)
+    tally.add(torch.tensor([2.0, 3.0]), 4, 1)
     assert tally.window() == (2.0, 0.75, 4)
-    tally.add(torch.tensor(1.0), torch.tensor(1), 4, 2)
+    tally.add(torch.tensor([1.0, 1.0]), 4, 2)
     tally.close()
     assert (state.epoch_loss, state.epoch_hits) == (22.0, 9.0)
+
+
+def test_the_sums_do_not_depend_on_when_they_are_read():
+    outcomes = torch.rand(10_000, 2)  # more than are kept on the device
+    sums = []
+    for every in (1, 7, 20_000):
+        state = LoopState()
+        tally = Tally(BACKEND.device, state)
+        for step, outcome in enumerate(outcomes, start=1):
+            tally.add(outcome, 128, step)
+            if step % every == 0:
+                tally.window()
+        tally.close()
+        sums.append((state.epoch_loss, state.epoch_hits))
+    assert sums[0] == sums[1] == sums[2]
 
 
 def test_a_device_that_torch_lacks_is_refused():

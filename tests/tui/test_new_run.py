@@ -5,6 +5,7 @@ from folders import finished, make_run, screen_text, settle, toasts, with_test
 from textual.widgets import Input
 
 from cockpit.recipe import options
+from cockpit.tui.choice import Choice
 from cockpit.tui.menus import Menu, device_lines
 from cockpit.tui.new_run import NewRunScreen
 from cockpit.tui.recipe_form import FIELDS, RecipeForm
@@ -32,7 +33,7 @@ async def test_the_defaults_are_ready_to_launch(app, size):
         assert "resnet20" in text
         assert "1,438 in 10 classes" in text
         assert "~170 MB" in text
-        for name in FIELDS:
+        for name in list(FIELDS)[: 14 if size[1] < 30 else None]:  # the others are scrolled to
             assert name.replace("_", " ") in text
 
 
@@ -62,7 +63,7 @@ async def test_placeholders_follow_the_dataset_and_the_epochs(app):
         await pilot.press("tab", "down")
         await settle(pilot, lambda: shown() == ["200", "0.1", "10"])
         assert "--dataset cifar10" in screen_text(app)
-        await pilot.press("tab", "tab", *"40")
+        await pilot.press("tab", "tab", "down", *"40")
         await settle(pilot, lambda: shown() == ["200", "0.1", "2"])
 
 
@@ -81,7 +82,7 @@ async def test_placeholders_follow_the_dataset_and_the_epochs(app):
 async def test_what_is_wrong_is_said_while_it_is_typed_and_does_not_launch(app, store, downs, typed, sentence):
     async with app.run_test(size=(80, 24)) as pilot:
         await form(app, pilot)
-        await pilot.press("tab", "tab", "tab", *["down"] * downs, *typed)
+        await pilot.press("tab", "tab", "tab", *["down"] * (1 + downs), *typed)
         await settle(pilot, lambda: sentence in " ".join(screen_text(app).split()))
         await pilot.press("enter")
         await pilot.pause()
@@ -108,10 +109,29 @@ async def test_choices_turn_with_the_arrows_and_the_mouse(app):
         screen.query_one("#schedule").focus()
         await pilot.press("right")
         await settle(pilot, lambda: "--schedule cosine" in screen_text(app))
-        await pilot.press("left", "left")
-        await settle(pilot, lambda: "--schedule constant" in screen_text(app))
+        await pilot.press("right")
+        await settle(pilot, lambda: "--schedule linear" in screen_text(app))
         await pilot.click("#nesterov")
-        await settle(pilot, lambda: "--nesterov --schedule constant" in screen_text(app))
+        await settle(pilot, lambda: "--nesterov yes --schedule linear" in screen_text(app))
+
+
+async def test_a_preset_turns_what_nobody_turned(app):
+    async with app.run_test(size=(160, 45)) as pilot:
+        screen = await form(app, pilot)
+        schedule, nesterov = screen.query_one("#schedule", Choice), screen.query_one("#nesterov", Choice)
+        await pilot.press("tab", "down", "tab", "tab")  # cifar10, then the recipe
+        screen.query_one("#augment").focus()
+        await pilot.press("left")
+        await settle(pilot, lambda: "--augment none" in screen_text(app))
+        screen.query_one("#preset").focus()
+        await pilot.press("right")
+        await settle(pilot, lambda: "--preset fast --augment none" in " ".join(screen_text(app).split()))
+        assert (schedule.value, nesterov.value) == ("linear", "yes")
+        shown = [screen.query_one(f"#{name}", Input).placeholder for name in ("batch_size", "epochs", "lr")]
+        assert shown == ["512", "24", "0.4"]
+        await pilot.press("left")
+        await settle(pilot, lambda: "--preset fast" not in screen_text(app))
+        assert (schedule.value, nesterov.value) == ("step", "no")
 
 
 async def test_tab_goes_round_the_panes(app):
@@ -121,7 +141,7 @@ async def test_tab_goes_round_the_panes(app):
         for _ in range(4):
             await pilot.press("tab")
             visited.append(focused_id(screen))
-        assert visited == ["model", "dataset", "device", "epochs", "model"]
+        assert visited == ["model", "dataset", "device", "preset", "model"]
         await pilot.press("shift+tab", "shift+tab")
         assert focused_id(screen) == "device"
 
@@ -188,7 +208,7 @@ async def test_nothing_is_left_of_a_run_whose_trainer_does_not_start(app, store,
 async def test_q_is_a_letter_in_a_field_and_ctrl_q_quits(app):
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await form(app, pilot)
-        await pilot.press("tab", "tab", "tab", "q")
+        await pilot.press("tab", "tab", "tab", "down", "q")
         assert screen.query_one("#epochs", Input).value == "q"
         await pilot.press("ctrl+q")
     assert app.return_code == 0

@@ -36,7 +36,7 @@ FIRST, SECOND, THIRD = (f"20251123-14{n}000-resnet20-digits-000{n}" for n in (1,
 
 
 def rows(app) -> list[str]:
-    return [row.info.id for row in app.screen.query_one(RunTable).rows]
+    return [row.id for row in app.screen.query_one(RunTable).rows]
 
 
 def row_text(app, run_id: str) -> str:
@@ -95,7 +95,7 @@ async def test_a_run_that_goes_on_changes_its_row_and_leaves_the_cursor(app, sto
         await settle(pilot, lambda: "1/30 | 87.6 | 1" in row_text(app, SECOND))
         make_run(store, THIRD)
         await settle(pilot, lambda: rows(app) == [THIRD, SECOND, FIRST])
-        assert app.screen.query_one(RunTable).chosen.info.id == FIRST
+        assert app.screen.query_one(RunTable).chosen.id == FIRST
 
 
 async def test_only_the_changed_cells_are_painted(app, store):
@@ -137,7 +137,7 @@ async def test_the_cursor_moves_and_stays_in_sight(app, store, keys, place):
         await settle(pilot, lambda: rows(app) == ids)
         table = app.screen.query_one(RunTable)
         await pilot.press(*keys)
-        assert table.chosen.info.id == ids[place]
+        assert table.chosen.id == ids[place]
         assert place in range(table.scroll_offset.y, table.scroll_offset.y + table.size.height - 1)
         await settle(pilot, lambda: ids[place] in screen_text(app), "the detail")
 

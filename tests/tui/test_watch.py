@@ -19,9 +19,8 @@ from folders import (
 from waiting import wait_for
 
 from cockpit import records
-from cockpit.recipe import Recipe
 from cockpit.tui import watch
-from cockpit.tui.watch import RunReader, RunsReader, poll, recipe_changes
+from cockpit.tui.watch import RunReader, RunsReader, poll
 
 
 def test_nothing_new_is_told_once(store):
@@ -56,10 +55,10 @@ def test_a_run_launched_again_is_seen_before_it_writes(store):
     run = finished(make_run(store), state="stopped")
     reader = RunsReader(store)
     (look,) = reader.look()
-    assert look.rows[0].info.status == "stopped"
+    assert look.rows[0].status == "stopped"
     launched(run, attempt=2)
     (look,) = reader.look()
-    assert look.rows[0].info.status == "lost"
+    assert look.rows[0].status == "lost"
 
 
 def test_many_runs_come_in_instalments_the_newest_first(store, monkeypatch):
@@ -68,7 +67,7 @@ def test_many_runs_come_in_instalments_the_newest_first(store, monkeypatch):
     looks = list(RunsReader(store).look())
     assert [len(look.rows) for look in looks] == [1, 2, 3, 4, 4]
     assert [look.complete for look in looks] == [False, False, False, False, True]
-    assert [row.info.id for row in looks[-1].rows] == ids[::-1]
+    assert [row.id for row in looks[-1].rows] == ids[::-1]
 
 
 def test_polling_ends_at_once_when_cancelled():
@@ -124,22 +123,3 @@ def test_a_loss_that_is_not_a_number_is_noticed(store):
     write(run, step(0.5), step(1.0, loss=None))
     (view,) = RunReader(run).look()
     assert view.diverged
-
-
-@pytest.mark.parametrize(
-    ("recipe", "words"),
-    [
-        (Recipe(), ""),
-        (Recipe(epochs=60), "epochs 60"),
-        (Recipe(lr=0.05, nesterov=True), "lr 0.05 · nesterov True"),
-        (Recipe(model="vgg11_bn", dataset="cifar10", augment="none"), "augment none"),
-    ],
-)
-def test_recipe_changes_name_what_differs_from_the_defaults(store, recipe, words):
-    assert recipe_changes(make_run(store, recipe=recipe)) == words
-
-
-def test_recipe_changes_of_a_damaged_run_are_empty(store):
-    run = make_run(store)
-    (run.path / "recipe.json").write_text("{")
-    assert recipe_changes(type(run)(run.path)) == ""

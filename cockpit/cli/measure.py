@@ -1,0 +1,168 @@
+"""The commands that measure before anything is launched: a preflight of one run, and the bench of networks."""
+
+import dataclasses
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from tyro.conf import OmitArgPrefixes, arg
+
+from cockpit import launch
+from cockpit.cli.common import duration, print_json, print_table, printable, say
+from cockpit.cli.fields import Seconds
+from cockpit.datasets import DATASETS, EMBEDDED, find_dataset, is_ready
+from cockpit.devices import check_device
+from cockpit.errors import CockpitError
+from cockpit.recipe import Recipe, options
+from cockpit.store import RunStore
+from nets.catalog import MODELS
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Preflight:
+    """Take a few real steps of a run that is not launched, and say what all of it would need."""
+
+    recipe: OmitArgPrefixes[Recipe]
+    device: str = "auto"
+    """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda or cuda:<n>."""
+    seconds: Seconds = 5.0
+    """How long to take steps."""
+    json: bool = False
+    """Print JSON."""
+
+    def execute(self) -> int:
+        """Rehearse in a process of its own, so that its memory is the run's."""
+        check_device(self.device)
+        with tempfile.TemporaryDirectory(prefix="cockpit-preflight-") as home:
+            run = RunStore(Path(home)).create(self.recipe.complete())
+            process = launch.start_preflight(run, device=self.device, seconds=self.seconds)
+            try:
+                process.wait()
+            except KeyboardInterrupt:
+                process.kill()
+                process.wait()
+                raise
+            estimate = run.estimate()
+            if estimate is None:
+                raise CockpitError(" ".join(run.log_tail(1)) or f"the preflight ended with {process.returncode}")
+        if self.json:
+            print_json(estimate)
+            return 0
+        rows = [
+            ("device", f"{estimate.device}, {estimate.precision}, {estimate.way}"),
+            ("because", estimate.reason),
+            ("speed", f"{estimate.img_per_s:,.0f} img/s"),
+            ("epoch", duration(estimate.epoch_s)),
+            ("whole run", duration(estimate.total_s)),
+            ("memory", f"{estimate.peak_bytes / 2**30:.2f} GiB at its peak"),
+            ("disk", f"{estimate.disk_bytes / 1e6:,.1f} MB and the records"),
+        ]
+        for name, value in rows:
+            print(f"{name:>10}  {value}")
+        return 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bench:
+    """Measure how fast networks train here, beside the bare step and the usual DataLoader."""
+
+    model: Annotated[str, arg(metavar="NAME[,NAME]")] = "resnet18"
+    """Architectures, a comma between them."""
+    all: bool = False
+    """Every network, in place of --model."""
+    dataset: str = "cifar10"
+    """Whose images; digits if they are not here."""
+    device: str = "auto"
+    """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda or cuda:<n>."""
+    seconds: Seconds = 20.0
+    """How long to measure each of the five arms."""
+    batch_size: str = "128"
+    """Images a step."""
+    precision: str = "auto"
+    """auto, fp32 or bf16; the DataLoader's arm is fp32 in any case."""
+    way: str = "auto"
+    """auto, eager, graph or compiled; the DataLoader's arm is eager in any case."""
+    json: bool = False
+    """Print JSON."""
+
+    def execute(self) -> int:
+        """Measure one network in this process; several have a process each, so that their memory is their own."""
+        names = list(MODELS) if self.all else [name.strip() for name in self.model.split(",")]
+        recipes = [self._recipe(name) for name in names]
+        check_device(self.device)
+        if len(recipes) == 1:
+            from cockpit.engine.bench import bench
+
+            results = [msgspec.to_builtins(bench(recipes[0], self.device, self.seconds, _tell))]
+        else:
+            results = [result for recipe in recipes if (result := self._elsewhere(recipe)) is not None]
+        if self.json:
+            print_json(results)
+        else:
+            _print_results(results)
+        return 0 if len(results) == len(recipes) else 1
+
+    def _recipe(self, model: str) -> Recipe:
+        dataset = self.dataset
+        if dataset not in DATASETS:
+            find_dataset(dataset)
+        elif not is_ready(dataset):
+            say(f"{dataset} is not here (`cockpit data get {dataset}`), so the images are those of {EMBEDDED}")
+            dataset = EMBEDDED
+        typed = {"batch_size": self.batch_size, "precision": self.precision, "way": self.way}
+        chosen = {option.name: option.parse(typed[option.name]) for option in options() if option.name in typed}
+        return Recipe(model=model, dataset=dataset, epochs=Recipe(dataset="cifar10").num_epochs, **chosen).complete()
+
+    def _elsewhere(self, recipe: Recipe) -> dict[str, Any] | None:
+        """Measure in another process; say so when that fails."""
+        words = ["bench", "--model", recipe.model, "--dataset", recipe.dataset, "--device", self.device, "--json"]
+        words += ["--seconds", str(self.seconds), "--batch-size", self.batch_size]
+        words += ["--precision", self.precision, "--way", self.way]
+        done = subprocess.run([sys.executable, "-m", "cockpit", *words], stdout=subprocess.PIPE, check=False)
+        if done.returncode != 0:
+            say(f"{recipe.model}: not measured, its process ended with {done.returncode}")
+            return None
+        return msgspec.json.decode(done.stdout)[0]
+
+
+def _tell(text: str) -> None:
+    """Write what is being measured over what was, on a terminal; elsewhere a line each."""
+    print(f"\r\x1b[2K{text}" if sys.stderr.isatty() else text, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
+
+
+def _print_results(results: list[dict[str, Any]]) -> None:
+    if sys.stderr.isatty():
+        print("\r\x1b[2K", end="", file=sys.stderr)
+    heads = ["model", "device", "precision", "way", "engine img/s", "of the floor", "× DataLoader", "MFU", "memory"]
+    print_table([*heads, "the recipe"], [_row(result) for result in results], right=(4, 5, 6, 7, 8, 9))
+    for result in results:
+        ranges = ", ".join(
+            f"{name} {arm['img_per_s']:,.0f} [{arm['low']:,.0f}-{arm['high']:,.0f}]"
+            for name, arm in result["arms"].items()
+            if arm
+        )
+        print(f"{result['model']}, img/s, median [range]: {ranges}")
+        for note in [result["reason"], *result["notes"]]:
+            print(f"  {printable(note)}")
+
+
+def _row(result: dict[str, Any]) -> list[str]:
+    return [
+        result["model"],
+        result["device"],
+        result["precision"],
+        result["way"],
+        f"{result['arms']['engine']['img_per_s']:,.0f}",
+        _figure(result["engine_over_floor"], "{:.3f}"),
+        _figure(result["engine_over_dataloader"], "{:.2f}"),
+        _figure(result["mfu"], "{:.1%}"),
+        f"{result['peak_bytes'] / 2**30:.2f} GiB",
+        duration(result["recipe_s"]),
+    ]
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)

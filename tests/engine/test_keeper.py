@@ -1,0 +1,125 @@
+"""Checkpoints are written behind the training's back, in the order that a kill at any moment needs."""
+
+import json
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+from cockpit import records
+from cockpit.engine.augment import Normalization
+from cockpit.engine.checkpoint import LoopState, load_best, load_last, take_snapshot
+from cockpit.engine.journal import Journal
+from cockpit.engine.keeper import Keeper
+from cockpit.engine.step import make_optimizer
+from cockpit.recipe import Recipe
+from cockpit.store import RecordTail, Run, RunStore
+
+NORMALIZATION = Normalization(torch.zeros(1, 1, 3), torch.ones(1, 1, 3))
+
+
+@pytest.fixture
+def run(tmp_path, data_dir) -> Run:
+    return RunStore(tmp_path / "runs").create(Recipe().complete())
+
+
+@pytest.fixture
+def keeper(run):
+    with Keeper(run, Journal(run, attempt=1), NORMALIZATION, ("a", "b")) as keeper:
+        yield keeper
+
+
+class Training:
+    """A network whose weights are all the epoch's number."""
+
+    def __init__(self) -> None:
+        self.model = nn.Linear(4, 2)
+        self.optimizer = make_optimizer(self.model, Recipe())
+        self.state = LoopState()
+
+    def epoch(self, number: int):
+        self.state.epoch = self.state.best_epoch = number
+        self.state.best_val_acc = number / 1000
+        with torch.no_grad():
+            self.model.weight.fill_(number)
+        return take_snapshot(self.state, self.model, self.optimizer)
+
+
+def epoch_record(number: int) -> records.Epoch:
+    figures = dict.fromkeys(
+        ("train_loss", "train_acc", "val_loss", "val_acc", "lr", "epoch_s", "img_per_s", "elapsed_s"), 0.5
+    )
+    return records.Epoch(time=0.0, epoch=number, step=number, best_val_acc=number / 1000, best_epoch=number, **figures)
+
+
+def test_a_snapshot_is_kept_as_it_was_while_the_training_goes_on(run, keeper):
+    training = Training()
+    keeper.keep(training.epoch(1), best=True, epoch=epoch_record(1))
+    training.epoch(2)
+    keeper.flush()
+    assert load_best(run).weights["weight"].unique().tolist() == [1.0]
+    fresh = Training()
+    assert load_last(run, fresh.model, fresh.optimizer).epoch == 1
+    assert fresh.model.weight.unique().tolist() == [1.0]
+
+
+def test_no_record_is_left_out_when_epochs_are_quicker_than_the_disk(run, keeper):
+    training = Training()
+    for number in range(1, 101):
+        keeper.keep(training.epoch(number), best=number <= 60, epoch=epoch_record(number))
+    keeper.flush()
+    epochs = [record.epoch for record in RecordTail(run).read() if isinstance(record, records.Epoch)]
+    assert epochs == list(range(1, 101))
+    fresh = Training()
+    assert load_last(run, fresh.model, fresh.optimizer).epoch == 100
+    assert load_best(run).epoch == 60
+
+
+def test_the_best_weights_on_disk_are_never_worse_than_what_a_record_tells(run, keeper):
+    told_too_early = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            epoch = run.tail().epoch
+            if epoch is not None and load_best(run).epoch < epoch.best_epoch:
+                told_too_early.append(epoch.best_epoch)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    training = Training()
+    for number in range(1, 41):
+        keeper.keep(training.epoch(number), best=True, epoch=epoch_record(number))
+        if number % 4 == 0:
+            keeper.flush()
+    done.set()
+    watcher.join()
+    assert not told_too_early
+
+
+def test_a_save_that_fails_is_told_to_the_loop(run, keeper):
+    training = Training()
+    keeper.keep(training.epoch(1))
+    keeper.flush()
+    run.path.rename(run.path.with_name("gone"))  # no file can be made in a folder that is not there
+    keeper.keep(training.epoch(2))
+    with pytest.raises(OSError, match="No such file"):
+        keeper.flush()
+    run.path.with_name("gone").rename(run.path)
+    keeper.keep(training.epoch(3))
+    keeper.flush()
+    fresh = Training()
+    assert load_last(run, fresh.model, fresh.optimizer).epoch == 3
+
+
+def test_leaving_the_context_writes_what_waits_also_when_the_loop_failed(run):
+    def fail_after_an_epoch() -> None:
+        with Keeper(run, Journal(run, attempt=1), NORMALIZATION, ("a", "b")) as keeper:
+            keeper.keep(Training().epoch(5), best=True, epoch=epoch_record(5))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_after_an_epoch()
+    assert load_best(run).epoch == 5
+    assert json.loads(run.metrics_path.read_text())["epoch"] == 5
