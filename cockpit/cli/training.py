@@ -155,10 +155,9 @@ class Test:
             raise CockpitError("name a run, or --model and --dataset to test the best run of that pair")
         if not run.best_path.exists():
             raise CockpitError(f"run {run.id} has no best checkpoint yet; it comes with the first epoch's validation")
-        from cockpit.engine.backend import choose_backend
-        from cockpit.engine.evaluate import run_test
+        from cockpit.engine.evaluate import choose_test_backend, run_test
 
-        report = run_test(run, choose_backend(self.device, run.recipe.precision))
+        report = run_test(run, choose_test_backend(run, self.device))
         if self.json:
             print_json(report)
         else:

@@ -67,10 +67,9 @@ def _train(run: Run, device: str, sample_s: float, lock_fd: int | None) -> int:
 
 
 def _test(run: Run, device: str) -> int:
-    from cockpit.engine.backend import choose_backend
-    from cockpit.engine.evaluate import run_test
+    from cockpit.engine.evaluate import choose_test_backend, run_test
 
-    report = run_test(run, choose_backend(device, run.recipe.precision))
+    report = run_test(run, choose_test_backend(run, device))
     print(f"top-1 {report.top1:.2%}  top-5 {report.top5:.2%}  loss {report.loss:.4f}  ({report.images:,} images)")
     return 0
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cockpit import datasets, records
 from cockpit.engine.augment import ImageBank
-from cockpit.engine.backend import Backend
+from cockpit.engine.backend import Backend, choose_backend
 from cockpit.engine.checkpoint import load_best
 from cockpit.errors import CockpitError
 from cockpit.store import Run
@@ -53,6 +53,18 @@ def count_hits(logits: Tensor, labels: Tensor) -> Tensor:
     best = logits.topk(min(5, logits.shape[1]), dim=1).indices
     right = best == labels.unsqueeze(1)
     return torch.stack([right[:, 0].sum(), right.sum()])
+
+
+def choose_test_backend(run: Run, device: str) -> Backend:
+    """Return where a run is tested: where the user says, in the arithmetic that it was trained in there.
+
+    Raises:
+        CockpitError: When torch has no such device.
+    """
+    backend, choice = choose_backend(device, run.recipe.precision), run.choice()
+    if choice is not None and choice.device == backend.name:
+        backend = backend._replace(precision=choice.precision)
+    return backend
 
 
 def run_test(run: Run, backend: Backend) -> records.TestReport:

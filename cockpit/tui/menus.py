@@ -8,6 +8,7 @@ from textual.widgets.option_list import Option
 
 from cockpit.datasets import DatasetSpec
 from cockpit.tui.text import millions, percent, plain, words
+from cockpit.tui.watch import OwnBest
 from nets.catalog import MODELS, ModelSpec
 
 _DOWNLOAD = "~170 MB"
@@ -43,7 +44,7 @@ class Menu(OptionList):
 
 
 def model_lines(
-    sought: Sequence[str] = (), own_bests: Mapping[tuple[str, str], float] | None = None, dataset: str | None = None
+    sought: Sequence[str] = (), own_bests: Mapping[tuple[str, str], OwnBest] | None = None, dataset: str | None = None
 ) -> list[tuple[str | None, Content]]:
     """Return the networks that contain every word sought, under headings of their families.
 
@@ -62,7 +63,8 @@ def model_lines(
             lines.append((None, words((f"{family} {spec.year}", "bold"))))
         own = (own_bests or {}).get((spec.name, dataset or ""))
         known = f"{spec.name:<{_NAME_WIDTH}} {millions(spec.params):>5}{_seed(spec)}"
-        lines.append((spec.name, words(known, "" if own is None else (f"{percent(own):>7}", "$text-success"))))
+        mine = f"{percent(own.top1):>7}{'*' if own.changes else ''}" if own else ""
+        lines.append((spec.name, words(known, (mine, "$text-success") if mine else "")))
     return lines
 
 
@@ -92,14 +94,16 @@ def device_lines(devices: Iterable[tuple[str, str]]) -> list[tuple[str | None, C
     return [(value, words(value, (plain(title), "dim"), between="  ")) for value, title in devices]
 
 
-def describe_model(spec: ModelSpec, own_bests: Mapping[tuple[str, str], float]) -> Content:
+def describe_model(spec: ModelSpec, own_bests: Mapping[tuple[str, str], OwnBest]) -> Content:
     """Return a network's paper, authors and idea, and what others and the user reached with it."""
     published = ", ".join(
         f"{one.dataset} {percent(one.top1)} % ({'the seed' if one.source == 'seed' else one.source})"
         for one in spec.published
     )
     own = ", ".join(
-        f"{plain(data, 40)} {percent(top1)} %" for (name, data), top1 in own_bests.items() if name == spec.name
+        f"{plain(data, 40)} {percent(best.top1)} %{f' (* {plain(best.changes, 40)})' if best.changes else ''}"
+        for (name, data), best in own_bests.items()
+        if name == spec.name
     )
     size = f"{spec.params / 1e6:.2f} M parameters, {spec.flops / 1e9:.2f} GFLOP an image"
     yours = (f"your best {own}", "$text-success") if own else ""

@@ -26,6 +26,7 @@ from cockpit.tui.messages import ChoicesRead, LaunchRefused, RunLaunched
 from cockpit.tui.recipe_form import RecipeForm
 from cockpit.tui.screen import CockpitScreen
 from cockpit.tui.text import plain, words
+from cockpit.tui.watch import OwnBest
 from nets.catalog import MODELS
 
 _WIDE = 120
@@ -49,7 +50,7 @@ class NewRunScreen(CockpitScreen[None]):
         self._devices = dict(_DEVICES)
         self._recipe: Recipe | None = None
         self._launching = False
-        self._own_bests: dict[tuple[str, str], float] = {}
+        self._own_bests: dict[tuple[str, str], OwnBest] = {}
         self._written: dict[str, Content] = {}
 
     def compose(self) -> ComposeResult:
@@ -80,7 +81,7 @@ class NewRunScreen(CockpitScreen[None]):
 
     def on_resize(self) -> None:
         """Name the columns that fit."""
-        columns = "parameters · the seed's CIFAR-10, -100 · yours" if self.size.width >= _WIDE else ""
+        columns = "size · the seed's C10, C100 · yours, * other recipe" if self.size.width >= _WIDE else ""
         self._menu("model").border_subtitle = columns
         self.call_after_refresh(self._menu("model").scroll_to_highlight)
 

@@ -46,7 +46,12 @@ class Column(NamedTuple):
 
 
 def _test(row: RunInfo, name: str) -> str:
-    return percent(getattr(row.test, name)) if row.test else NO_VALUE
+    return _marked(row, getattr(row.test, name) if row.test else None)
+
+
+def _marked(row: RunInfo, accuracy: float | None) -> str:
+    """Return per cent, marked when not by the seed's recipe, so that nobody sets it beside the published ones."""
+    return percent(accuracy) + ("*" if row.changes and accuracy is not None else " ")
 
 
 def _took(row: RunInfo) -> str:
@@ -56,10 +61,10 @@ def _took(row: RunInfo) -> str:
 
 COLUMNS = (
     Column("status", 10, 0, lambda row: status_word(row.status), right=False),
-    Column("model", 12, 1, lambda row: row.model, right=False),
+    Column("model", 11, 1, lambda row: row.model, right=False),
     Column("dataset", 8, 2, lambda row: row.dataset, right=False),
     Column("epoch", 7, 3, lambda row: f"{row.epoch}/{row.epochs}"),
-    Column("val %", 5, 4, lambda row: percent(row.best_val_acc)),
+    Column("val %", 6, 4, lambda row: _marked(row, row.best_val_acc)),
     Column("at", 4, 6, lambda row: str(row.best_epoch or NO_VALUE)),
     Column("test %", 6, 5, lambda row: _test(row, "top1")),
     Column("top-5 %", 7, 9, lambda row: _test(row, "top5")),

@@ -61,6 +61,15 @@ class RunsLook(NamedTuple):
     """False while older runs are still to be read."""
 
 
+class OwnBest(NamedTuple):
+    """What the user reached with a network on a dataset."""
+
+    top1: float
+    """Of the test if there was one, else of validation, 0-1."""
+    changes: str
+    """What the run's recipe set apart from the seed's; empty when nothing."""
+
+
 class RunsReader:
     """Summarises all runs, reading again only those whose files changed or whose trainer lives."""
 
@@ -69,14 +78,14 @@ class RunsReader:
         self._rows: dict[str, tuple[tuple[_Stamp, ...], RunInfo]] = {}
         self._told: RunsLook | None = None
 
-    def own_bests(self) -> dict[tuple[str, str], float]:
-        """Return the best top-1 of the runs read so far, 0-1, by (model, dataset): tested, else on validation."""
-        bests: dict[tuple[str, str], float] = {}
+    def own_bests(self) -> dict[tuple[str, str], OwnBest]:
+        """Return the best of the runs read so far by (model, dataset)."""
+        bests: dict[tuple[str, str], OwnBest] = {}
         for _, row in self._rows.values():
             top1 = row.test.top1 if row.test else row.best_val_acc
-            if top1 is not None:
-                pair = (row.model, row.dataset)
-                bests[pair] = max(top1, bests.get(pair, 0.0))
+            pair = (row.model, row.dataset)
+            if top1 is not None and (pair not in bests or top1 > bests[pair].top1):
+                bests[pair] = OwnBest(top1, row.changes)
         return bests
 
     def look(self, *, afresh: bool = False) -> Iterator[RunsLook]:

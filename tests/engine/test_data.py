@@ -5,15 +5,18 @@ import pytest
 import torch
 from torch import nn
 
+from cockpit import records
 from cockpit.datasets import load_packed
 from cockpit.engine.augment import ImageBank, Normalization
 from cockpit.engine.backend import choose_backend
 from cockpit.engine.checkpoint import LoopState
 from cockpit.engine.data import load_training_data, measure, split_indices
-from cockpit.engine.evaluate import count_hits, evaluate
+from cockpit.engine.evaluate import choose_test_backend, count_hits, evaluate
+from cockpit.engine.journal import Journal
 from cockpit.engine.tally import Tally
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
+from cockpit.store import RunStore
 
 CPU = torch.device("cpu")
 BACKEND = choose_backend("cpu", "auto")
@@ -106,6 +109,14 @@ def test_the_sums_do_not_depend_on_when_they_are_read():
         tally.close()
         sums.append((state.epoch_loss, state.epoch_hits))
     assert sums[0] == sums[1] == sums[2]
+
+
+def test_a_run_is_tested_in_the_arithmetic_it_was_trained_in(tmp_path, digits):
+    run = RunStore(tmp_path).create(Recipe().complete())
+    assert choose_test_backend(run, "cpu").precision == "fp32"
+    choice = records.Choice(time=0.0, device="cpu", precision="bf16", way="eager", reason="it was faster")
+    Journal(run, attempt=1, aloud=False).write(choice)
+    assert choose_test_backend(run, "cpu").precision == "bf16"
 
 
 def test_a_device_that_torch_lacks_is_refused():

@@ -1,10 +1,12 @@
 """The form of a new run: it launches what it shows, and says what is wrong with what it would not."""
 
+import re
+
 import pytest
 from folders import finished, make_run, screen_text, settle, toasts, with_test
 from textual.widgets import Input
 
-from cockpit.recipe import options
+from cockpit.recipe import options, usual_recipe
 from cockpit.tui.choice import Choice
 from cockpit.tui.menus import Menu, device_lines
 from cockpit.tui.new_run import NewRunScreen
@@ -223,3 +225,14 @@ async def test_ones_own_best_stands_beside_the_network(app, store, size):
         await settle(pilot, lambda: "finished" in screen_text(app))
         await pilot.press("n")
         await settle(pilot, lambda: f"your best digits {100 * report.top1:.1f} %" in screen_text(app))
+
+
+async def test_an_own_best_by_another_recipe_than_the_seeds_is_marked(app, store):
+    with_test(finished(make_run(store, recipe=usual_recipe("resnet20", "digits", "fast"))))
+    async with app.run_test(size=(160, 45)) as pilot:
+        await settle(pilot, lambda: "finished" in screen_text(app))
+        assert "preset fast" in screen_text(app)
+        await pilot.press("n")
+        await settle(pilot, lambda: "(* preset fast)" in screen_text(app))
+        line = next(line for line in screen_text(app).splitlines() if "│resnet20" in line)
+        assert re.search(r"\d\.\d\*", line)
