@@ -74,6 +74,31 @@ def test_a_run_ends_tested(uninterrupted):
     assert kinds == {"phase", "choice", "step", "epoch", "device"}
 
 
+def test_exact_reruns_are_equal_to_the_bit(store, uninterrupted):
+    run = store.create(recipe(exact=True))
+    launch.start(run, device="cpu", sample_s=0)
+    assert wait_for_end(run).status == "finished"
+    assert as_one_run(run) == as_one_run(uninterrupted)  # a CPU's usual steps are exact too
+    choice = run.choice()
+    assert choice is not None
+    assert choice.reason == "exact reruns were asked for"
+
+
+def test_a_resume_on_the_same_device_keeps_to_the_way_that_was_chosen(store, tiny):
+    run = store.create(recipe(precision="bf16", epochs=2))
+    launch.start(run, device="cpu", sample_s=0)
+    wait_for_step(run, 2)
+    launch.send(run, "stop")
+    assert wait_for_end(run).status == "stopped"
+    launch.start(run, device="cpu", sample_s=0)
+    assert wait_for_end(run).status == "finished"
+    choices = [record for record in RecordTail(run).read() if isinstance(record, records.Choice)]
+    assert [(choice.precision, choice.reason) for choice in choices] == [("bf16", "bf16 was asked for")]
+    report = run.test_report()
+    assert report is not None
+    assert report.precision == "bf16"
+
+
 @pytest.mark.parametrize("killed_at", [2, STEPS + 4, 3 * STEPS + 1])
 def test_resume_after_kill_9_repeats_the_uninterrupted_losses(store, uninterrupted, killed_at):
     run = store.create(recipe())

@@ -114,7 +114,7 @@ async def test_only_the_changed_cells_are_painted(app, store):
         table.refresh = note
         write(run, epoch_record(1))
         await settle(pilot, lambda: "1/30" in row_text(app, FIRST))
-        assert [region.width - 2 for regions in painted for region in regions] == [7, 5, 4], "epoch, accuracy and where"
+        assert [region.width - 2 for regions in painted for region in regions] == [7, 6, 4], "epoch, accuracy and where"
         assert all(painted), "no refresh of the whole table"
 
 
