@@ -13,10 +13,16 @@ from pathlib import Path
 from cockpit.errors import CockpitError
 
 _TEMP_PREFIX = ".saving-"
+_SPARE_BYTES = 256 * 1024
+"""Room that a save leaves on the disk, so that the records after it find some."""
 
 
 class DamagedFileError(CockpitError):
     """A file's bytes are not those that were written."""
+
+
+class NoRoomError(CockpitError):
+    """A save would fill the disk."""
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
@@ -41,13 +47,29 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
 
 
 def write_checked(path: Path, data: bytes | memoryview) -> str:
-    """Replace a file and its sidecar durably; return the SHA-256 in hex."""
+    """Replace a file and its sidecar durably; return the SHA-256 in hex.
+
+    Raises:
+        NoRoomError: When the disk has no room for it; nothing is written then, and the old file is intact.
+        OSError: When it cannot be written for another reason; the old file is intact then too.
+    """
+    _make_sure_of_room(path, len(data))
     digest = hashlib.sha256(data).hexdigest()
     sidecar = _sidecar(path)
     write_atomically(sidecar, _lines(path, [digest, *_digests(path)]))
     write_atomically(path, data)
     write_atomically(sidecar, _lines(path, [digest]))
     return digest
+
+
+def _make_sure_of_room(path: Path, size_bytes: int) -> None:
+    disk = os.statvfs(path.parent)
+    free_bytes = disk.f_bavail * disk.f_frsize
+    if free_bytes < size_bytes + _SPARE_BYTES:
+        raise NoRoomError(
+            f"no room to save {path.name}: it takes {size_bytes / 1e6:.1f} MB and the disk of {path.parent} has "
+            f"{free_bytes / 1e6:.1f} MB left; make room, then resume the run"
+        )
 
 
 def read_checked(path: Path) -> tuple[bytes, str]:

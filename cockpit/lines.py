@@ -15,8 +15,7 @@ class LineWriter:
     def __init__(self, path: Path) -> None:
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         size = os.fstat(self._handle).st_size
-        if size and os.pread(self._handle, 1, size - 1) != b"\n":
-            os.write(self._handle, b"\n")  # a torn line of a killed writer must not swallow ours
+        self._torn = bool(size) and os.pread(self._handle, 1, size - 1) != b"\n"
 
     def __enter__(self) -> "LineWriter":
         return self
@@ -30,7 +29,10 @@ class LineWriter:
         Raises:
             OSError: When the disk is full.
         """
+        if self._torn:  # the torn line of a killed writer, or of a full disk, must not swallow ours
+            line = b"\n" + line
         written = os.write(self._handle, line)
+        self._torn = written != len(line) and (self._torn or written > 0)
         if written != len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

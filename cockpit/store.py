@@ -109,6 +109,11 @@ class Run:
         return self.path / "estimate.json"
 
     @property
+    def reserve_path(self) -> Path:
+        """Room kept for the trainer's last words, given up when the disk is full."""
+        return self.path / ".reserve"
+
+    @property
     def launches_path(self) -> Path:
         """The launches, one a line."""
         return self.path / "launches.jsonl"

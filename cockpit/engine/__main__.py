@@ -1,6 +1,8 @@
 """The trainer's entry: `python -m cockpit.engine RUN train|test|preflight`. It names itself before torch is loaded."""
 
 import argparse
+import contextlib
+import errno
 import importlib.metadata
 import os
 import platform
@@ -58,10 +60,12 @@ def _train(run: Run, device: str, sample_s: float, lock_fd: int | None) -> int:
         journal.phase("failed", str(error))
         return 1
     except Exception as error:  # the engine's edge: whatever it was, the run folder must say so
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the log may lie on a full disk
+            traceback.print_exc()
         journal.phase("failed", _explain(error, run))
         return 1
     finally:
+        journal.close()
         os.close(lock)  # nothing is written any more, and a resume need not wait until torch is torn down
     return 0
 
@@ -135,6 +139,8 @@ def _explain(error: Exception, run: Run) -> str:
             f"out of memory with batch size {run.recipe.batch_size}; "
             f"start a new run with --batch-size {max(1, run.recipe.batch_size // 2)}"
         )
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the disk of {run.path} is full; make room, then resume the run"
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 

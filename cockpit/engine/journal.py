@@ -1,5 +1,6 @@
 """The trainer's voice: records appended to metrics.jsonl, and the monotonic clock behind them."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 
@@ -15,6 +16,7 @@ SAMPLE_S = 2.0
 _DEVICE_S = 2.0
 """Least seconds between readings of the hardware, which cost a millisecond or so."""
 _PROGRESS_S = 1.0
+_RESERVE_BYTES = 16_384
 
 
 class Journal:
@@ -35,6 +37,9 @@ class Journal:
         """
         self._aloud = aloud
         self._lines = LineWriter(run.metrics_path)
+        self._reserve = run.reserve_path
+        with contextlib.suppress(OSError):
+            self._reserve.write_bytes(bytes(_RESERVE_BYTES))
         self._attempt = attempt
         self._sample_s = sample_s
         self._begun = time.monotonic()
@@ -43,6 +48,10 @@ class Journal:
         self._last_sample = self._begun
         self._last_device = self._last_progress = -float("inf")
         self._hardware: Iterator[records.Device] | None = None
+
+    def close(self) -> None:
+        """Give up what was reserved; nothing is written any more."""
+        self._reserve.unlink(missing_ok=True)
 
     def write(self, record: msgspec.Struct, *, durable: bool = False) -> None:
         """Append one record; a durable one is on the disk when this returns."""
@@ -60,9 +69,14 @@ class Journal:
             step=self.step,
             elapsed_s=self.elapsed_s(),
         )
-        self.write(phase, durable=True)
+        try:
+            self.write(phase, durable=True)
+        except OSError:  # a full disk must not keep a run from saying so
+            self._reserve.unlink(missing_ok=True)
+            self.write(phase, durable=True)
         if self._aloud:
-            print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {state}: {detail}", flush=True)
+            with contextlib.suppress(OSError):  # the log may lie on the full disk too
+                print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {state}: {detail}", flush=True)
 
     def progress(self, done: int, total: int, what: str) -> None:
         """Say how far a preparation has come, once a second."""
