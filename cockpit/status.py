@@ -8,6 +8,7 @@ import platform
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -138,20 +139,48 @@ def judge(run: Run, launches: list[records.Launch], tail: Tail) -> tuple[Status,
     return "running", phase.detail
 
 
+class Heartbeats:
+    """How long files have not grown, by the clock of who looks: hosts may disagree about the time of day."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin without having seen anything; the clock gives seconds and never goes back."""
+        self._clock = clock
+        self._seen: dict[Path, tuple[int, float]] = {}
+
+    def silence_s(self, path: Path, since: float) -> float:
+        """Return the seconds since a file grew last, as far as this reader has seen.
+
+        Args:
+            path: The file; it need not exist yet.
+            since: Wall clock to count from at the first look while it does not exist, unix seconds. What is there is
+                counted from its own time then, which the other host's clock may have set: later looks know better.
+        """
+        now = self._clock()
+        try:
+            state = path.stat()
+            size, written = state.st_size, state.st_mtime
+        except OSError:
+            size, written = -1, since
+        known = self._seen.get(path)
+        if known is None:
+            self._seen[path] = size, now - max(0.0, time.time() - written)
+        elif known[0] != size:
+            self._seen[path] = size, now
+        return now - self._seen[path][1]
+
+
+_HEARTBEATS = Heartbeats()
+
 Life = Literal["alive", "frozen", "dead"]
 
 
-def find_life(launch: records.Launch, heartbeat: Path) -> Life:
+def find_life(launch: records.Launch, heartbeat: Path, heartbeats: Heartbeats = _HEARTBEATS) -> Life:
     """Tell whether the process of a launch still lives.
 
-    On its own host by boot, pid, start time and not being a zombie; on another host by the age of its last record.
+    On its own host by boot, pid, start time and not being a zombie; on another host by the growth of its records.
     """
     if launch.host != host_name():
-        try:
-            silence_s = time.time() - heartbeat.stat().st_mtime
-        except OSError:
-            silence_s = time.time() - launch.time
-        return "alive" if silence_s < _SILENCE_S else "frozen"
+        return "alive" if heartbeats.silence_s(heartbeat, launch.time) < _SILENCE_S else "frozen"
     if launch.boot_id != boot_id():
         return "dead"
     try:

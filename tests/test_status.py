@@ -1,6 +1,7 @@
 """What a run is said to be, from forged and damaged folders."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -89,8 +90,59 @@ def test_a_silent_trainer_of_another_host_is_stale(run):
     run.append_launch(launch_of(psutil.Process(), host="another-host"))
     say(run, "running")
     assert status_of(run) == "running"
+
+
+def test_a_clock_that_is_wrong_by_a_day_deceives_only_the_first_look(run):
+    launch = launch_of(psutil.Process(), host="another-host")
+    now = [1000.0]
+    heartbeats = status.Heartbeats(clock=lambda: now[0])
+
+    def life() -> str:
+        return status.find_life(launch, run.metrics_path, heartbeats)
+
+    say(run, "running")
+    tomorrow = time.time() + 86_400
+    os.utime(run.metrics_path, (tomorrow, tomorrow))  # the other host's clock is ahead
+    assert life() == "alive"
+    now[0] += 119
+    assert life() == "alive"
+    now[0] += 2
+    assert life() == "frozen"
+    say(run, "running")
+    os.utime(run.metrics_path, (1, 1))  # now it is behind
+    assert life() == "alive"
+    now[0] += 121
+    assert life() == "frozen"
+
+
+def test_a_trainer_of_another_host_that_never_wrote_is_stale_after_a_while(run):
+    now = [0.0]
+    heartbeats = status.Heartbeats(clock=lambda: now[0])
+    launch = launch_of(psutil.Process(), host="another-host")
+    assert status.find_life(launch, run.metrics_path, heartbeats) == "alive"
+    now[0] = 121.0
+    assert status.find_life(launch, run.metrics_path, heartbeats) == "frozen"
+
+
+def test_an_old_silence_of_another_host_is_seen_at_the_first_look(run):
+    run.append_launch(launch_of(psutil.Process(), host="another-host"))
+    say(run, "running")
     os.utime(run.metrics_path, (1, 1))
     assert status_of(run) == "stale"
+
+
+def test_a_frozen_trainer_is_stale(run):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    run.append_launch(launch_of(psutil.Process(process.pid)))
+    say(run, "running")
+    process.send_signal(signal.SIGSTOP)
+    try:
+        wait_for(lambda: status_of(run) == "stale")
+        process.send_signal(signal.SIGCONT)
+        wait_for(lambda: status_of(run) == "running")
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("name", ["recipe.json", "metrics.jsonl", "launches.jsonl", "test.json"])
