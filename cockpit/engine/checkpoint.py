@@ -171,6 +171,8 @@ class Best(NamedTuple):
     """The recipe it was trained by."""
     epoch: int
     """The epoch of the weights."""
+    val_acc: float
+    """Validation top-1 of that epoch, 0-1."""
     classes: tuple[str, ...]
     """Class names; the index is the label."""
     sha256: str
@@ -189,6 +191,28 @@ def load_best(run: Run) -> Best:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
         normalization = Normalization(weights.pop(_MEAN), weights.pop(_STD))
         recipe = msgspec.json.decode(header["recipe"], type=Recipe)
-        return Best(weights, normalization, recipe, int(header["epoch"]), tuple(json.loads(header["classes"])), digest)
+        return Best(
+            weights=weights,
+            normalization=normalization,
+            recipe=recipe,
+            epoch=int(header["epoch"]),
+            val_acc=float(header["val_acc"]),
+            classes=tuple(json.loads(header["classes"])),
+            sha256=digest,
+        )
     except (safetensors.SafetensorError, msgspec.DecodeError, KeyError, ValueError, TypeError) as error:
         raise DamagedFileError(f"{run.best_path} is not a checkpoint of cockpit: {error}") from error
+
+
+def take_up_best(run: Run, state: LoopState) -> None:
+    """Let a resumed training know of best weights that were kept after its checkpoint, so that none worse replace them.
+
+    A kill between the two saves leaves them so; on a card the epoch that is taken again may turn out worse. Damaged
+    weights, or none, are passed over: the first epoch that beats the checkpoint's accuracy replaces them.
+    """
+    try:
+        best = load_best(run)
+    except DamagedFileError:
+        return
+    if best.val_acc > (state.best_val_acc or 0.0):
+        state.best_val_acc, state.best_epoch = best.val_acc, best.epoch

@@ -15,7 +15,7 @@ from cockpit import datasets, durable, records
 from cockpit.engine import probe
 from cockpit.engine.augment import batches, draw_plan
 from cockpit.engine.backend import Backend, choose_backend, make_exact
-from cockpit.engine.checkpoint import LoopState, load_last, take_snapshot
+from cockpit.engine.checkpoint import LoopState, load_last, take_snapshot, take_up_best
 from cockpit.engine.data import TrainingData, load_training_data, prepare
 from cockpit.engine.evaluate import evaluate, run_test
 from cockpit.engine.journal import Journal
@@ -114,6 +114,7 @@ class Loop(NamedTuple):
         model.train()
         optimizer = make_optimizer(model, recipe)
         state = load_last(run, model, optimizer) if run.last_path.exists() else LoopState()
+        take_up_best(run, state)
         images, _ = data.train.plain(0, recipe.batch_size)
         take_step = make_step(choice.way, model, optimizer, backend, images, recipe)
         journal.continue_from(state.step, state.elapsed_s)

@@ -10,7 +10,7 @@ import torch
 from cockpit import durable
 from cockpit.durable import DamagedFileError
 from cockpit.engine.augment import Normalization
-from cockpit.engine.checkpoint import LoopState, load_best, load_last, save_best, save_last, take_snapshot
+from cockpit.engine.checkpoint import LoopState, load_best, load_last, save_best, save_last, take_snapshot, take_up_best
 from cockpit.recipe import Recipe
 from cockpit.store import RunStore
 from nets import build
@@ -91,6 +91,23 @@ def test_the_best_weights_carry_what_their_use_needs(run):
     assert (best.epoch, best.classes) == (7, tuple("0123456789"))
     assert torch.equal(best.normalization.mean, NORMALIZATION.mean)
     build("resnet20", 10).load_state_dict(best.weights)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [((None, 0), (0.5, 7)), ((0.4, 3), (0.5, 7)), ((0.5, 7), (0.5, 7)), ((0.6, 8), (0.6, 8))],
+)
+def test_a_resume_knows_of_better_weights_than_its_own(run, known, expected):
+    model, optimizer = trained()
+    kept = take_snapshot(LoopState(best_val_acc=0.5, best_epoch=7), model, optimizer)
+    save_best(run, kept, NORMALIZATION, ("a",))
+    state = LoopState(best_val_acc=known[0], best_epoch=known[1])
+    take_up_best(run, state)
+    assert (state.best_val_acc, state.best_epoch) == expected
+    run.best_path.write_bytes(b"damaged")
+    state = LoopState(best_val_acc=0.1, best_epoch=1)
+    take_up_best(run, state)
+    assert state.best_val_acc == 0.1
 
 
 def test_plain_safetensors_reads_the_best_weights(run):
