@@ -18,7 +18,7 @@ _START_S = 30.0
 """How long a fresh trainer may take to write its launch line: it does so before it imports torch."""
 _LET_GO_S = 2.0
 """How long to wait for a writer lock before the run counts as another trainer's."""
-_ENVIRONMENT = {
+TRAINER_ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # the order that NVML counts in
     "GOMP_SPINCOUNT": "5000",  # waiting threads spin so briefly that two runs on one CPU do not stall each other
@@ -105,7 +105,7 @@ def _spawn(argv: list[str], log: Path, keep: tuple[int, ...] = ()) -> subprocess
                 stderr=output,
                 start_new_session=True,
                 pass_fds=keep,
-                env=_ENVIRONMENT | os.environ,
+                env=TRAINER_ENVIRONMENT | os.environ,
             )
     except OSError as error:
         raise CockpitError(f"{log} cannot be written: {error.strerror}") from error

@@ -122,6 +122,8 @@ class Recipe:
                 f"batch size {self.batch_size} is larger than the {num_train:,} training images of {dataset.name} "
                 f"({num_val:,} more are for validation); take at most {num_train}"
             )
+        if self.nesterov and not self.momentum:
+            raise CockpitError("nesterov needs a momentum above 0; raise momentum or turn nesterov off")
         if self.num_warmup_epochs > self.num_epochs:
             raise CockpitError(
                 f"warmup_epochs is {self.num_warmup_epochs:g}, longer than the {self.num_epochs} epochs of the run"

@@ -232,6 +232,6 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     total_s: float
     """Seconds from launch to the end of the test."""
     peak_bytes: int
-    """Peak memory: allocated on the card, or resident in the process on a CPU."""
+    """Peak memory: reserved on the card, or resident in the process on a CPU."""
     disk_bytes: int
     """Size of the run folder without its records."""

@@ -191,13 +191,14 @@ class Run:
                 break
         return Tail(phase, epoch, step)
 
-    def choice(self) -> records.Choice | None:
-        """Return the newest record of how the run's steps are computed, or None when there is none yet."""
+    def choice(self, device: str) -> records.Choice | None:
+        """Return the newest record of how the run's steps are computed on a device, or None when there is none yet."""
         newest = None
         for line in whole_lines(self.metrics_path):
             if b'"kind":"choice"' in line:
-                newest = next(records.decode_lines([line]), newest)
-        assert newest is None or isinstance(newest, records.Choice)
+                for record in records.decode_lines([line]):
+                    if isinstance(record, records.Choice) and record.device == device:
+                        newest = record
         return newest
 
     def log_tail(self, max_lines: int, max_bytes: int = 65_536) -> list[str]:

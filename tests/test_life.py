@@ -79,7 +79,7 @@ def test_exact_reruns_are_equal_to_the_bit(store, uninterrupted):
     launch.start(run, device="cpu", sample_s=0)
     assert wait_for_end(run).status == "finished"
     assert as_one_run(run) == as_one_run(uninterrupted)  # a CPU's usual steps are exact too
-    choice = run.choice()
+    choice = run.choice("cpu")
     assert choice is not None
     assert choice.reason == "exact reruns were asked for"
 

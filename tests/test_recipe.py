@@ -23,6 +23,7 @@ BAD = [
     ({"val_fraction": 0.9}, "val_fraction is 0.9; it must be at most 0.5"),
     ({"seed": -1}, "seed is -1; it must be at least 0"),
     ({"schedule": "exponential"}, "schedule is 'exponential'; choose one of step, cosine, linear, constant"),
+    ({"nesterov": True, "momentum": 0.0}, "nesterov needs a momentum above 0"),
     ({"epochs": 3, "warmup_epochs": 4.0}, "warmup_epochs is 4, longer than the 3 epochs of the run"),
 ]
 

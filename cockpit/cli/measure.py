@@ -1,6 +1,7 @@
 """The commands that measure before anything is launched: a preflight of one run, and the bench of networks."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 import tempfile
@@ -94,6 +95,7 @@ class Bench:
         recipes = [self._recipe(name) for name in names]
         check_device(self.device)
         if len(recipes) == 1:
+            os.environ.update(launch.TRAINER_ENVIRONMENT | os.environ)  # before torch is loaded
             from cockpit.engine.bench import bench
 
             results = [msgspec.to_builtins(bench(recipes[0], self.device, self.seconds, _tell))]

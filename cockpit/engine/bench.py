@@ -21,6 +21,7 @@ import msgspec
 import torch
 
 from cockpit.engine.augment import batches, draw_plan
+from cockpit.engine.backend import wait_for
 from cockpit.engine.journal import Journal
 from cockpit.engine.probe import Rig, Way
 from cockpit.engine.stopping import StopFlag
@@ -84,7 +85,7 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
     mfu: float | None
     """Share of the device's bf16 peak in the engine's arithmetic, 3 forward passes an image; None if unknown."""
     peak_bytes: int
-    """Peak memory of the engine: allocated on the card, or resident in the process on a CPU."""
+    """Peak memory of the engine: reserved on the card, or resident in the process on a CPU."""
     recipe_s: float
     """Projected seconds of the recipe's training steps."""
     setup_s: float | None
@@ -126,12 +127,19 @@ def bench(recipe: Recipe, device: str, seconds: float, say: Say) -> BenchResult:
             try:
                 arms[name] = _Measured(make(), loop)
                 arms[name].warm_up(seconds)
-            except (torch.OutOfMemoryError, RuntimeError, ImportError) as error:
+            except (RuntimeError, ImportError) as error:
                 arms.pop(name, None)
                 notes.append(f"{name} could not be measured: {str(error).partition(chr(10))[0]}")
         for number in range(1, _ROUNDS + 1):
-            for name, arm in arms.items():
-                arm.measure(seconds / _ROUNDS)
+            for name, arm in list(arms.items()):
+                try:
+                    arm.measure(seconds / _ROUNDS)
+                except RuntimeError as error:
+                    if name == "engine":
+                        raise
+                    del arms[name]
+                    notes.append(f"{name} could not be measured: {str(error).partition(chr(10))[0]}")
+                    continue
                 say(f"{recipe.model}: round {number} of {_ROUNDS}, {name} {arm.rates[-1]:,.0f} img/s")
         for arm in arms.values():
             arm.steps.close()
@@ -182,9 +190,9 @@ def _ratio(arms: dict[str, "_Measured"], other: str) -> float | None:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Return the most memory used so far, bytes: allocated on a card, resident in this process on a CPU."""
+    """Return the most memory held so far, bytes: reserved on a card since the probe, resident on a CPU."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
+        return torch.cuda.max_memory_reserved(device)
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return resident if sys.platform == "darwin" else resident * 1024
 
@@ -231,8 +239,7 @@ class _Measured:
         return Arm(img_per_s=statistics.median(self.rates), low=min(self.rates), high=max(self.rates))
 
     def _wait(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+        wait_for(self._device)
 
 
 def _engine(loop: Loop) -> Generator[int]:

@@ -114,10 +114,12 @@ def _waited_for(snapshot: Snapshot) -> Iterator[None]:
     if snapshot.ready is None:
         yield
         return
-    stream = torch.cuda.Stream()
-    stream.wait_event(snapshot.ready)
-    with torch.cuda.stream(stream):
-        yield
+    device = next(iter(snapshot.model.values())).device  # a thread's current card is its own affair
+    with torch.cuda.device(device):
+        stream = torch.cuda.Stream(device)
+        stream.wait_event(snapshot.ready)
+        with torch.cuda.stream(stream):
+            yield
 
 
 def load_last(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> LoopState:

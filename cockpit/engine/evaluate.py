@@ -44,7 +44,7 @@ def evaluate(model: nn.Module, bank: ImageBank, backend: Backend) -> Scores:
         loss += F.cross_entropy(logits.float(), labels, reduction="sum")
         hits += count_hits(logits, labels)
     model.train(was_training)
-    top1, top5 = (hits.double().cpu() / len(bank)).tolist()
+    top1, top5 = (hits.cpu().double() / len(bank)).tolist()
     return Scores(loss.item() / len(bank), top1, top5)
 
 
@@ -61,8 +61,9 @@ def choose_test_backend(run: Run, device: str) -> Backend:
     Raises:
         CockpitError: When torch has no such device.
     """
-    backend, choice = choose_backend(device, run.recipe.precision), run.choice()
-    if choice is not None and choice.device == backend.name:
+    backend = choose_backend(device, run.recipe.precision)
+    choice = run.choice(backend.name)
+    if choice is not None:
         backend = backend._replace(precision=choice.precision)
     return backend
 

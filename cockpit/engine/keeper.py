@@ -105,6 +105,7 @@ class Keeper:
             except Exception as error:  # handed to the loop, which raises it
                 with self._changed:
                     self._error = error
+                    self._waiting = None  # nothing newer may be kept without what it follows
                     self._changed.notify_all()
 
     def _write(self, work: _Work) -> None:

@@ -9,6 +9,7 @@ import time
 import psutil
 
 from cockpit import datasets
+from cockpit.engine.backend import wait_for
 from cockpit.engine.bench import peak_memory
 from cockpit.engine.checkpoint import take_snapshot
 from cockpit.engine.evaluate import BATCH, evaluate
@@ -73,11 +74,13 @@ def _pace(loop: Loop, seconds: float) -> float:
         for _ in loop.steps():
             taken += 1
             if taken <= _WARM_UP_STEPS:
+                wait_for(loop.backend.device)
                 began = time.perf_counter()
                 continue
             last = loop.state.batch == steps_an_epoch
             images += (len(loop.data.train) - 1) % loop.recipe.batch_size + 1 if last else loop.recipe.batch_size
             spent_s = time.perf_counter() - began
             if taken >= _WARM_UP_STEPS + _LEAST_STEPS and spent_s >= seconds:
-                return images / spent_s
+                wait_for(loop.backend.device)
+                return images / (time.perf_counter() - began)
         loop.end_epoch()

@@ -86,6 +86,14 @@ class Rig:
         self.wait()
         return time.perf_counter() - began
 
+    def drop(self, way: Way) -> None:
+        """Forget a way, and give back what it held."""
+        self._steps.pop(way, None)
+        self._optimizer.zero_grad(set_to_none=True)
+        gc.collect()
+        if self._backend.device.type == "cuda":
+            torch.cuda.empty_cache()
+
     def time(self, way: Way, num_steps: int) -> float:
         """Take steps that leave the weights as they are, and return the seconds of one."""
         self.wait()
@@ -193,13 +201,21 @@ def time_ways(
         for way in ways:
             try:
                 setups[way] = rig.prepare(way)
-            except torch.OutOfMemoryError:
-                notes[way] = "out of memory"
-            except RuntimeError as error:
+            except RuntimeError as error:  # out of memory among them
                 notes[way] = str(error).partition("\n")[0]
+                rig.drop(way)
         for _ in range(rounds):
-            for way in setups:
-                times[way].append(rig.time(way, steps))
+            for way in list(setups):
+                try:
+                    times[way].append(rig.time(way, steps))
+                except RuntimeError as error:  # a graph keeps its memory: there may be none left for eager steps
+                    note = str(error).partition("\n")[0]
+                    for other in [other for other in setups if other != ways[0]] or [way]:
+                        notes[other] = note
+                        del setups[other]
+                        times[other].clear()
+                        rig.drop(other)
+                    break
     return [
         records.Trial(
             precision=way.precision,

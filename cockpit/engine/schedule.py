@@ -22,7 +22,8 @@ class Schedule(NamedTuple):
     """Steps of the whole run."""
 
     def lr(self, step: int) -> float:
-        """Return the learning rate of a step, counted from 0."""
+        """Return the learning rate of a step, counted from 0; beyond the run it is that of the last step."""
+        step = min(step, self.total_steps - 1)
         if step < self.warmup_steps:
             return self.peak * (step + 1) / self.warmup_steps
         if self.kind == "cosine":

@@ -68,7 +68,11 @@ def begin(run: Run, device: str, journal: Journal, stop: StopFlag) -> "Loop":
         raise Stopped(f"by {stop.reason} while {recipe.dataset} was prepared") from None
     if recipe.exact:
         make_exact()
+    if stop():
+        raise Stopped(f"by {stop.reason} before the first step")
     backend, choice = choose(run, choose_backend(device, recipe.precision), journal)
+    if stop():
+        raise Stopped(f"by {stop.reason} before the first step")
     loop = Loop.begin(run, backend, choice, journal)
     how = f"{backend.name}, {choice.precision}, {choice.way}, {torch.get_num_threads()} threads"
     journal.phase("running", f"{how}; {choice.reason}")
@@ -77,12 +81,14 @@ def begin(run: Run, device: str, journal: Journal, stop: StopFlag) -> "Loop":
 
 def choose(run: Run, backend: Backend, journal: Journal) -> tuple[Backend, records.Choice]:
     """Return how the run's steps are computed: as its last attempt on this device did, else as the probe decides."""
-    choice = run.choice()
-    if choice is None or choice.device != backend.name:
+    choice = run.choice(backend.name)
+    if choice is None:
         journal.phase("preparing", "measuring how to take a step")
         num_images = datasets.find_dataset(run.recipe.dataset).train_images
         num_train = num_images - val_images(num_images, run.recipe.val_fraction)
         choice = probe.decide(run.recipe, backend, num_train)
+        if backend.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(backend.device)  # what the probe took is not the training's
         journal.write(choice, durable=True)
     return backend._replace(precision=choice.precision), choice
 
@@ -155,8 +161,8 @@ class Loop(NamedTuple):
                     self._sample(tally)
                 yield
         finally:
+            tally.close()  # waits for the device, so it comes before the clock
             state.epoch_s = before_s + time.monotonic() - begun
-            tally.close()
         assert state.batch == math.ceil(len(self.data.train) / recipe.batch_size)
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
