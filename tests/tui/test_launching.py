@@ -44,7 +44,7 @@ async def test_two_keys_train_on_real_images_and_one_tests_the_best_checkpoint(d
         report = run.test_report()
         assert report is not None
         table = app.screen.query_one(RunTable)
-        await settle(pilot, lambda: f"{100 * report.top1:.1f}" in table.texts(run.id))
+        await settle(pilot, lambda: f"{100 * report.top1:.1f}*" in table.texts(run.id))  # one epoch is not the seed's
         assert isinstance(app.screen, RunsScreen)
 
 
