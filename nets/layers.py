@@ -65,3 +65,12 @@ def init_weights(model: nn.Module) -> None:
         elif isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=(3 * module.in_features) ** -0.5)
             nn.init.zeros_(module.bias)
+
+
+def start_from_zero(branch: nn.Module) -> None:
+    """Zero the weight of a residual branch's last batch norm, so that a sum starts as its shortcut alone.
+
+    Goyal et al. 2017, arXiv 1706.02677, §5.1. Call it after `init_weights`.
+    """
+    norms = [module for module in branch.modules() if isinstance(module, nn.BatchNorm2d)]
+    nn.init.zeros_(norms[-1].weight)

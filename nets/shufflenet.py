@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nets.layers import ConvBN, init_weights
+from nets.layers import ConvBN, init_weights, start_from_zero
 
 STEM_CHANNELS = 24
 REPEATS = (4, 8, 4)
@@ -96,13 +96,9 @@ class ShuffleNet(nn.Module):
         self.features = nn.Sequential(*layers)
         self.head = nn.Linear(channels, num_classes)
         init_weights(self)
-        self._start_sums_from_zero()
-
-    def _start_sums_from_zero(self) -> None:
-        for module in self.modules():
-            if isinstance(module, Unit) and module.stride == 1:
-                norms = [part for part in module.expand if isinstance(part, nn.BatchNorm2d)]
-                nn.init.zeros_(norms[-1].weight)
+        for layer in layers:
+            if isinstance(layer, Unit) and layer.stride == 1:
+                start_from_zero(layer.expand)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (B, in_channels, H, W) to logits (B, num_classes)."""
