@@ -44,6 +44,22 @@ def test_a_step_is_that_of_plain_torch():
         torch.testing.assert_close(mine, other)
 
 
+@pytest.mark.parametrize(("groups", "stride", "in_fp32"), [(8, 2, True), (8, 1, False), (1, 2, False)])
+def test_bf16_on_a_cpu_leaves_strided_depthwise_convolutions_in_fp32(groups, stride, in_fp32):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(8, 8, 3, stride, 1, groups=groups)
+    maps = torch.randn(2, 8, 8, 8).bfloat16()
+    with BACKEND._replace(precision="bf16").autocast():
+        found = conv(maps)
+    with torch.autocast("cpu", torch.bfloat16, enabled=not in_fp32):
+        expected = conv(maps.float() if in_fp32 else maps)
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, expected.bfloat16())
+    found.float().sum().backward()
+    assert conv.weight.grad is not None
+    assert conv.weight.grad.dtype == torch.float32
+
+
 @pytest.mark.slow
 def test_a_compiled_step_is_the_eager_one():
     torch.manual_seed(0)
