@@ -1,45 +1,22 @@
-"""Run folders: the only code that knows the names of the files in one.
-
-Everything of a run is in its folder: `cp -r` moves it, `cat` and `jq` read it, `rm -r` deletes it.
-"""
+"""One run folder: the only code that knows the names of the files in it."""
 
 import contextlib
-import dataclasses
 import fcntl
-import math
 import os
-import re
-import secrets
-import shutil
-import tempfile
-import time
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
 from cockpit import durable, records
-from cockpit.errors import CockpitError, unknown
-from cockpit.lines import LineTail, LineWriter, lines_backwards, whole_lines
-from cockpit.recipe import Recipe, from_json, to_json
-
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+from cockpit.errors import CockpitError
+from cockpit.lines import LineWriter, whole_lines
+from cockpit.recipe import Recipe, from_json
+from cockpit.store.metrics import Tail, find_choice, read_tail
 
 
 class RunBusyError(CockpitError):
     """Another process is writing to the run."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Tail:
-    """The newest records of a run, read from the end of its metrics."""
-
-    phase: records.Phase | None
-    """The last phase."""
-    epoch: records.Epoch | None
-    """The last epoch, also when a phase stands behind it."""
-    step: records.Step | None
-    """The last live sample."""
 
 
 class Run:
@@ -173,33 +150,11 @@ class Run:
 
     def tail(self) -> Tail:
         """Read the newest records, from the end of metrics.jsonl backwards and no further than needed."""
-        phase: records.Phase | None = None
-        epoch: records.Epoch | None = None
-        step: records.Step | None = None
-        resumed_at = math.inf
-        for record in records.decode_lines(lines_backwards(self.metrics_path)):
-            match record:
-                case records.Phase():
-                    phase = phase or record
-                    if record.state == "running":
-                        resumed_at = min(resumed_at, record.step)
-                case records.Epoch() if epoch is None and record.step <= resumed_at:
-                    epoch = record
-                case records.Step() if step is None and record.step <= resumed_at:
-                    step = record
-            if phase and epoch:
-                break
-        return Tail(phase, epoch, step)
+        return read_tail(self.metrics_path)
 
     def choice(self, device: str) -> records.Choice | None:
         """Return the newest record of how the run's steps are computed on a device, or None when there is none yet."""
-        newest = None
-        for line in whole_lines(self.metrics_path):
-            if b'"kind":"choice"' in line:
-                for record in records.decode_lines([line]):
-                    if isinstance(record, records.Choice) and record.device == device:
-                        newest = record
-        return newest
+        return find_choice(self.metrics_path, device)
 
     def log_tail(self, max_lines: int, max_bytes: int = 65_536) -> list[str]:
         """Return the last lines that the trainer printed, as they stand: the caller must neutralise them."""
@@ -220,102 +175,3 @@ class Run:
                 with contextlib.suppress(OSError):
                     total += entry.stat(follow_symlinks=False).st_size
         return total
-
-
-class RunStore:
-    """A folder of runs.
-
-    Attributes:
-        root: The folder; it need not exist before the first run.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def create(self, recipe: Recipe) -> Run:
-        """Make a run of a complete recipe: its folder appears with recipe.json in it, or not at all.
-
-        Raises:
-            CockpitError: When the folder cannot be written.
-        """
-        now = time.strftime("%Y%m%d-%H%M%S")
-        scratch = None
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
-            scratch.chmod(0o755)
-            durable.write_atomically(scratch / "recipe.json", to_json(recipe))
-            home = self.root / f"{now}-{recipe.model}-{recipe.dataset}-{secrets.token_hex(2)}"
-            scratch.rename(home)
-            durable.sync_folder(self.root)
-        except OSError as error:
-            if scratch is not None:
-                shutil.rmtree(scratch, ignore_errors=True)
-            raise CockpitError(
-                f"no run can be made in {self.root}: {error.strerror}; choose another folder with --runs"
-            ) from error
-        return Run(home)
-
-    def list(self) -> list[Run]:
-        """Return all runs, the newest first."""
-        try:
-            with os.scandir(self.root) as entries:
-                names = [entry.name for entry in entries if _RUN_ID.fullmatch(entry.name)]
-        except OSError:
-            return []
-        runs = (Run(self.root / name) for name in sorted(names, reverse=True))
-        return [run for run in runs if (run.path / "recipe.json").is_file()]
-
-    def get(self, ref: str) -> Run:
-        """Return the run meant by `ref`: an id, the beginning or end of just one, `last`, or a path in this folder.
-
-        Raises:
-            CockpitError: When none or several match.
-        """
-        runs = self.list()
-        if os.sep in ref:
-            path = Path(ref)
-            ref = path.name if path.parent.resolve() == self.root.resolve() else ref
-        if ref == "last" and runs:
-            return runs[0]
-        exact = [run for run in runs if run.id == ref]
-        matches = exact or [run for run in runs if ref and (run.id.startswith(ref) or run.id.endswith(ref))]
-        if len(matches) > 1:
-            raise CockpitError(f"{ref!r} means {len(matches)} runs: {', '.join(run.id for run in matches[:4])}…")
-        if not matches:
-            raise unknown("run", ref, [run.id for run in runs], f"cockpit runs --runs {self.root}")
-        return matches[0]
-
-    def remove(self, run: Run) -> None:
-        """Delete a run's folder. It vanishes from the listing in one step; a symbolic link is only unlinked.
-
-        Raises:
-            RunBusyError: While a trainer writes to it.
-            CockpitError: When it cannot be deleted.
-        """
-        if run.path.parent != self.root or not _RUN_ID.fullmatch(run.id):
-            raise CockpitError(f"{run.path} is not a run in {self.root}")
-        try:
-            if run.path.is_symlink():
-                run.path.unlink()
-                return
-            handle = run.lock()
-            try:
-                trash = Path(tempfile.mkdtemp(prefix=".trash-", dir=self.root))
-                run.path.rename(trash / run.id)
-            finally:
-                os.close(handle)
-            shutil.rmtree(trash)
-        except OSError as error:
-            raise CockpitError(f"{run.path} cannot be deleted: {error.strerror}") from error
-
-
-class RecordTail:
-    """Reads the records that a run gained since the last call."""
-
-    def __init__(self, run: Run) -> None:
-        self._lines = LineTail(run.metrics_path)
-
-    def read(self) -> list[records.Record]:
-        """Return the new records, oldest first; none while the file does not exist."""
-        return [record for _, lines in self._lines.read() for record in records.decode_lines(lines)]

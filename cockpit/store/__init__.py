@@ -1,0 +1,110 @@
+"""The runs of a folder: made whole, found by name, deleted only there.
+
+Everything of a run is in its folder: `cp -r` moves it, `cat` and `jq` read it, `rm -r` deletes it.
+"""
+
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from cockpit import durable
+from cockpit.errors import CockpitError, unknown
+from cockpit.recipe import Recipe, to_json
+from cockpit.store.metrics import RecordTail, Tail
+from cockpit.store.run import Run, RunBusyError
+
+__all__ = ["RecordTail", "Run", "RunBusyError", "RunStore", "Tail"]
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+class RunStore:
+    """A folder of runs.
+
+    Attributes:
+        root: The folder; it need not exist before the first run.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def create(self, recipe: Recipe) -> Run:
+        """Make a run of a complete recipe: its folder appears with recipe.json in it, or not at all.
+
+        Raises:
+            CockpitError: When the folder cannot be written.
+        """
+        now = time.strftime("%Y%m%d-%H%M%S")
+        scratch = None
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
+            scratch.chmod(0o755)
+            durable.write_atomically(scratch / "recipe.json", to_json(recipe))
+            home = self.root / f"{now}-{recipe.model}-{recipe.dataset}-{secrets.token_hex(2)}"
+            scratch.rename(home)
+            durable.sync_folder(self.root)
+        except OSError as error:
+            if scratch is not None:
+                shutil.rmtree(scratch, ignore_errors=True)
+            raise CockpitError(
+                f"no run can be made in {self.root}: {error.strerror}; choose another folder with --runs"
+            ) from error
+        return Run(home)
+
+    def list(self) -> list[Run]:
+        """Return all runs, the newest first."""
+        try:
+            with os.scandir(self.root) as entries:
+                names = [entry.name for entry in entries if _RUN_ID.fullmatch(entry.name)]
+        except OSError:
+            return []
+        runs = (Run(self.root / name) for name in sorted(names, reverse=True))
+        return [run for run in runs if (run.path / "recipe.json").is_file()]
+
+    def get(self, ref: str) -> Run:
+        """Return the run meant by `ref`: an id, the beginning or end of just one, `last`, or a path in this folder.
+
+        Raises:
+            CockpitError: When none or several match.
+        """
+        runs = self.list()
+        if os.sep in ref:
+            path = Path(ref)
+            ref = path.name if path.parent.resolve() == self.root.resolve() else ref
+        if ref == "last" and runs:
+            return runs[0]
+        exact = [run for run in runs if run.id == ref]
+        matches = exact or [run for run in runs if ref and (run.id.startswith(ref) or run.id.endswith(ref))]
+        if len(matches) > 1:
+            raise CockpitError(f"{ref!r} means {len(matches)} runs: {', '.join(run.id for run in matches[:4])}…")
+        if not matches:
+            raise unknown("run", ref, [run.id for run in runs], f"cockpit runs --runs {self.root}")
+        return matches[0]
+
+    def remove(self, run: Run) -> None:
+        """Delete a run's folder. It vanishes from the listing in one step; a symbolic link is only unlinked.
+
+        Raises:
+            RunBusyError: While a trainer writes to it.
+            CockpitError: When it cannot be deleted.
+        """
+        if run.path.parent != self.root or not _RUN_ID.fullmatch(run.id):
+            raise CockpitError(f"{run.path} is not a run in {self.root}")
+        try:
+            if run.path.is_symlink():
+                run.path.unlink()
+                return
+            handle = run.lock()
+            try:
+                trash = Path(tempfile.mkdtemp(prefix=".trash-", dir=self.root))
+                run.path.rename(trash / run.id)
+            finally:
+                os.close(handle)
+            shutil.rmtree(trash)
+        except OSError as error:
+            raise CockpitError(f"{run.path} cannot be deleted: {error.strerror}") from error

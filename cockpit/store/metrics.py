@@ -1,0 +1,67 @@
+"""The records of a run as its readers need them: the newest ones, one kind, or what came since the last look."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cockpit import records
+from cockpit.lines import LineTail, lines_backwards, whole_lines
+
+if TYPE_CHECKING:
+    from cockpit.store.run import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Tail:
+    """The newest records of a run, read from the end of its metrics."""
+
+    phase: records.Phase | None
+    """The last phase."""
+    epoch: records.Epoch | None
+    """The last epoch, also when a phase stands behind it."""
+    step: records.Step | None
+    """The last live sample."""
+
+
+def read_tail(path: Path) -> Tail:
+    """Read the newest records, from the end of a metrics.jsonl backwards and no further than needed."""
+    phase: records.Phase | None = None
+    epoch: records.Epoch | None = None
+    step: records.Step | None = None
+    resumed_at = math.inf
+    for record in records.decode_lines(lines_backwards(path)):
+        match record:
+            case records.Phase():
+                phase = phase or record
+                if record.state == "running":
+                    resumed_at = min(resumed_at, record.step)
+            case records.Epoch() if epoch is None and record.step <= resumed_at:
+                epoch = record
+            case records.Step() if step is None and record.step <= resumed_at:
+                step = record
+        if phase and epoch:
+            break
+    return Tail(phase, epoch, step)
+
+
+def find_choice(path: Path, device: str) -> records.Choice | None:
+    """Return the newest record of how a run's steps are computed on a device, or None when there is none yet."""
+    newest = None
+    for line in whole_lines(path):
+        if b'"kind":"choice"' in line:
+            for record in records.decode_lines([line]):
+                if isinstance(record, records.Choice) and record.device == device:
+                    newest = record
+    return newest
+
+
+class RecordTail:
+    """Reads the records that a run gained since the last call."""
+
+    def __init__(self, run: "Run") -> None:
+        self._lines = LineTail(run.metrics_path)
+
+    def read(self) -> list[records.Record]:
+        """Return the new records, oldest first; none while the file does not exist."""
+        return [record for _, lines in self._lines.read() for record in records.decode_lines(lines)]
