@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 import platformdirs
 
+from cockpit import files
 from cockpit.errors import CockpitError, unknown
 
 if TYPE_CHECKING:
@@ -254,8 +255,8 @@ def _sweep(root: Path) -> None:
 
 def _read_spec(path: Path) -> DatasetSpec:
     try:
-        spec = msgspec.json.decode(path.read_bytes(), type=DatasetSpec)
-    except (OSError, msgspec.DecodeError) as error:
+        spec = msgspec.json.decode(files.read_whole(path, files.DATASET_BYTES), type=DatasetSpec)
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
         raise CockpitError(
             f"{path} cannot be read ({error}); delete the folder {path.parent} and import again"
         ) from error

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from cockpit.errors import CockpitError
+from cockpit.files import CHECKPOINT_BYTES, DOCUMENT_BYTES, read_whole, unwritable
 
 _TEMP_PREFIX = ".saving-"
 _SPARE_BYTES = 256 * 1024
@@ -29,6 +30,7 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Replace a file's content in one step and see it onto the disk.
 
     Raises:
+        CockpitError: When a folder is in its place.
         OSError: When the disk is full or the folder cannot be written; the old file is intact then.
     """
     handle, name = tempfile.mkstemp(prefix=_TEMP_PREFIX, dir=path.parent)
@@ -38,7 +40,10 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, 0o644)
-        os.replace(name, path)
+        try:
+            os.replace(name, path)
+        except IsADirectoryError as error:
+            raise unwritable(path, error) from error
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(name)
@@ -79,7 +84,7 @@ def read_checked(path: Path) -> tuple[bytes, str]:
         DamagedFileError: When the file or its sidecar is missing, truncated or altered; the file is named.
     """
     try:
-        data = path.read_bytes()
+        data = read_whole(path, CHECKPOINT_BYTES)
     except OSError as error:
         raise DamagedFileError(f"{path} cannot be read: {error.strerror}") from error
     digest = hashlib.sha256(data).hexdigest()
@@ -93,7 +98,8 @@ def read_checked(path: Path) -> tuple[bytes, str]:
 def sweep(folder: Path) -> None:
     """Delete what killed saves left in a folder; only the folder's one writer may call it."""
     for leftover in folder.glob(f"{_TEMP_PREFIX}*"):
-        leftover.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it is in nobody's way
+            leftover.unlink()
 
 
 def sync_folder(folder: Path) -> None:
@@ -111,7 +117,7 @@ def _sidecar(path: Path) -> Path:
 
 def _digests(path: Path) -> list[str]:
     try:
-        lines = _sidecar(path).read_text(encoding="ascii").splitlines()
+        lines = read_whole(_sidecar(path), DOCUMENT_BYTES).decode("ascii").splitlines()
     except (OSError, UnicodeDecodeError):
         return []
     return [line.split()[0] for line in lines if line.strip()]

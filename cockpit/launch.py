@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from cockpit import records, status
+from cockpit import files, records, status
 from cockpit.devices import check_device
 from cockpit.errors import CockpitError
 from cockpit.store import Run, RunBusyError
@@ -80,12 +80,15 @@ def start_test(run: Run, *, device: str = "auto") -> subprocess.Popen[bytes]:
     """Start a test of a run's best checkpoint in a session of its own; its result is the run's test.json.
 
     Raises:
-        CockpitError: When there is no checkpoint yet.
+        CockpitError: When there is no checkpoint yet, or the test's log cannot be written.
     """
-    if not run.best_path.exists():
+    if not os.path.lexists(run.best_path):
         raise CockpitError(f"run {run.id} has no best checkpoint yet; it comes with the first epoch's validation")
     argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "test", "--device", device]
-    run.test_log_path.unlink(missing_ok=True)
+    try:
+        run.test_log_path.unlink(missing_ok=True)
+    except OSError as error:
+        raise files.unwritable(run.test_log_path, error) from error
     return _spawn(argv, run.test_log_path)
 
 
@@ -97,18 +100,23 @@ def start_preflight(run: Run, *, device: str = "auto", seconds: float = 5.0) -> 
 
 def _spawn(argv: list[str], log: Path, keep: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
     try:
-        with open(log, "ab") as output:
-            return subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                pass_fds=keep,
-                env=TRAINER_ENVIRONMENT | os.environ,
-            )
+        output = files.open_to_append(log)
     except OSError as error:
-        raise CockpitError(f"{log} cannot be written: {error.strerror}") from error
+        raise files.unwritable(log, error) from error
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            pass_fds=keep,
+            env=TRAINER_ENVIRONMENT | os.environ,
+        )
+    except OSError as error:
+        raise CockpitError(f"{argv[0]} cannot be started: {error.strerror}") from error
+    finally:
+        os.close(output)
 
 
 Signal = Literal["stop", "kill"]

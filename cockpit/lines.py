@@ -1,19 +1,26 @@
 """Files of lines: one process appends whole lines, others read them while it does; a torn last line is no line yet."""
 
-import contextlib
 import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from cockpit.files import LINE_BYTES, RECORDS_BYTES, open_to_append, open_to_read
+
 _BLOCK_BYTES = 16_384
+_LARGEST_BLOCK_BYTES = 8 << 20
 
 
 class LineWriter:
     """Append whole lines to a file, each in one unbuffered write, so that a kill tears at most the last."""
 
     def __init__(self, path: Path) -> None:
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        """Open or make the file.
+
+        Raises:
+            OSError: When it is something else than a file or cannot be written.
+        """
+        self._handle = open_to_append(path)
         size = os.fstat(self._handle).st_size
         self._torn = bool(size) and os.pread(self._handle, 1, size - 1) != b"\n"
 
@@ -42,21 +49,25 @@ class LineWriter:
 
 
 class LineTail:
-    """Reads the whole lines that were appended to a file; a torn last line waits for its end."""
+    """Reads the whole lines that were appended to a file; a torn last line waits for its end.
+
+    A line longer than `LINE_BYTES` is passed over, and never held whole.
+    """
 
     def __init__(self, path: Path, portion_bytes: int = 8 << 20) -> None:
         self._path = path
         self._portion_bytes = portion_bytes
         self._identity: tuple[int, int] | None = None
         self._offset = 0
+        self._in_long_line = False
 
     def read(self) -> Iterator[tuple[bool, list[bytes]]]:
         """Yield (restarted, lines) in portions; restarted says that the file is another one or was cut short.
 
-        What was read before is void then.
+        What was read before is void then. A file that cannot be read gives nothing.
         """
         try:
-            file = open(self._path, "rb")  # noqa: SIM115 - the with is below, where reading may fail differently
+            file = open_to_read(self._path, RECORDS_BYTES)
         except OSError:
             return
         with file:
@@ -65,7 +76,7 @@ class LineTail:
             restarted = self._identity is not None and (identity != self._identity or state.st_size < self._offset)
             self._identity = identity
             if restarted:
-                self._offset = 0
+                self._offset, self._in_long_line = 0, False
                 yield True, []
             file.seek(self._offset)
             torn = b""
@@ -73,31 +84,54 @@ class LineTail:
                 whole, newline, torn = (torn + chunk).rpartition(b"\n")
                 if newline:
                     self._offset += len(whole) + 1
-                    yield False, whole.split(b"\n")
+                    lines = whole.split(b"\n")
+                    if self._in_long_line:
+                        lines, self._in_long_line = lines[1:], False
+                    yield False, _without_long(lines) if _has_long(whole) else lines
+                if len(torn) > LINE_BYTES:
+                    self._offset += len(torn)
+                    torn, self._in_long_line = b"", True
 
 
-def whole_lines(path: Path) -> list[bytes]:
-    """Return the whole lines of a file, none when it does not exist."""
-    return [line for _, lines in LineTail(path).read() for line in lines]
+def whole_lines(path: Path) -> Iterator[bytes]:
+    """Yield the whole lines of a file that are not too long, none when it cannot be read."""
+    for _, lines in LineTail(path).read():
+        yield from lines
 
 
 def lines_backwards(path: Path) -> Iterator[bytes]:
-    """Yield the whole lines of a file, the last first; a torn last line is left out."""
-    with contextlib.ExitStack() as stack:
-        try:
-            file = stack.enter_context(open(path, "rb"))
-        except OSError:
-            return
+    """Yield the whole lines of a file that are not too long, the last first; a torn last line is left out.
+
+    Raises:
+        FileNotFoundError: When there is no file.
+        OSError: When it cannot be read.
+    """
+    with open_to_read(path, RECORDS_BYTES) as file:
         position = file.seek(0, os.SEEK_END)
-        rest, torn, block_bytes = b"", True, _BLOCK_BYTES
+        rest, unwanted, block_bytes = b"", True, _BLOCK_BYTES  # what stands behind the last newline is no line
         while position > 0:
             start = max(0, position - block_bytes)
             file.seek(start)
             block = file.read(position - start) + rest
-            position, block_bytes = start, 2 * block_bytes
+            position, block_bytes = start, min(2 * block_bytes, _LARGEST_BLOCK_BYTES)
             rest, *lines = block.split(b"\n")
-            if lines and torn:
-                lines, torn = lines[:-1], False
-            yield from reversed(lines)
-        if not torn:
+            if lines and unwanted:
+                lines, unwanted = lines[:-1], False
+            yield from reversed(_without_long(lines) if _has_long(block) else lines)
+            if unwanted or len(rest) > LINE_BYTES:
+                rest, unwanted = b"", True
+        if not unwanted:
             yield rest
+
+
+def _without_long(lines: list[bytes]) -> list[bytes]:
+    return [line for line in lines if len(line) <= LINE_BYTES]
+
+
+def _has_long(block: bytes) -> bool:
+    """Tell whether a line of a block is too long, without counting each: such a line crosses one of a few places."""
+    for place in range(LINE_BYTES, len(block), LINE_BYTES):
+        end = block.find(b"\n", place)
+        if (end if end >= 0 else len(block)) - block.rfind(b"\n", 0, place) - 1 > LINE_BYTES:
+            return True
+    return False

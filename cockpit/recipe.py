@@ -188,5 +188,5 @@ def from_json(data: bytes, where: Path) -> Recipe:
     """
     try:
         return msgspec.json.decode(data, type=Recipe)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CockpitError(f"{where} is not a recipe: {error}") from error

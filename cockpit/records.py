@@ -140,6 +140,9 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="c
 Record = Phase | Step | Epoch | Device | Choice
 Kind = Literal["phase", "step", "epoch", "device", "choice"]
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are no record; the last for lists in lists by the thousand."""
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Phase | Step | Epoch | Device | Choice)
 
@@ -154,7 +157,7 @@ def decode_lines(lines: Iterable[bytes]) -> Iterator[Record]:
     for line in lines:
         try:
             yield _decoder.decode(line)
-        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+        except UNREADABLE:
             continue
 
 

@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 import psutil
@@ -21,6 +21,8 @@ from cockpit.recipe import Recipe, changes
 from cockpit.store import Run, Tail
 
 Status = Literal["waiting", "starting", "running", "stopped", "finished", "failed", "lost", "stale", "damaged"]
+
+Value = TypeVar("Value")
 
 LIVE: frozenset[str] = frozenset({"starting", "running", "stale"})
 """Statuses of a run whose trainer holds the folder."""
@@ -74,22 +76,23 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Wall clock of the newest launch, unix seconds."""
     changes: str
     """What its recipe sets apart from the seed's, for example "preset fast · lr 0.05"; empty when nothing."""
+    damage: str = ""
+    """Which of its files cannot be used and why; empty when all can."""
 
 
 def describe(run: Run) -> RunInfo:
-    """Read what a listing shows of a run; a damaged folder gives a row that says what is wrong."""
-    try:
-        recipe = run.recipe
-        model, dataset, epochs, apart = recipe.model, recipe.dataset, recipe.num_epochs, _changes(recipe)
-        damage = ""
-    except CockpitError as error:
-        model = dataset = "?"
-        epochs, apart, damage = 0, "", str(error)
-    launches = run.launches()
-    tail = run.tail()
-    status, detail = ("damaged", damage) if damage else judge(run, launches, tail)
+    """Read what a listing shows of a run; a damaged folder gives a row that says what is wrong.
+
+    Without recipe, launches or records its status cannot be told, and is "damaged"; it can without any other file.
+    """
+    damage: list[str] = []
+    model, dataset, epochs, apart = _read(lambda: _facts(run.recipe), ("?", "?", 0, ""), damage)
+    launches = _read(run.launches, [], damage)
+    tail = _read(run.tail, Tail(None, None, None), damage)
+    status, detail = ("damaged", _listed(damage, run)) if damage else judge(run, launches, tail)
     epoch = tail.epoch
-    report = run.test_report()
+    report = _read(run.test_report, None, damage)
+    damage += run.strange_files()
     return RunInfo(
         id=run.id,
         path=str(run.path),
@@ -107,14 +110,30 @@ def describe(run: Run) -> RunInfo:
         else 0.0,
         launched=launches[-1].time if launches else None,
         changes=apart,
+        damage=_listed(damage, run),
     )
 
 
-def _changes(recipe: Recipe) -> str:
+def _read(read: Callable[[], Value], instead: Value, damage: list[str]) -> Value:
+    """Return what `read` gives; where it cannot, note why and return something instead."""
     try:
-        return changes(recipe)
+        return read()
+    except CockpitError as error:
+        damage.append(str(error))
+        return instead
+
+
+def _listed(damage: list[str], run: Run) -> str:
+    """Join what is wrong in a run, files by their names alone: the row tells the folder."""
+    return "; ".join(damage).replace(f"{run.path}/", "")
+
+
+def _facts(recipe: Recipe) -> tuple[str, str, int, str]:
+    try:
+        apart = changes(recipe)
     except CockpitError:  # a network of a newer cockpit, say: the run is told of all the same
-        return ""
+        apart = ""
+    return recipe.model, recipe.dataset, recipe.num_epochs, apart
 
 
 def judge(run: Run, launches: list[records.Launch], tail: Tail) -> tuple[Status, str]:

@@ -143,16 +143,3 @@ def test_a_frozen_trainer_is_stale(run):
     finally:
         process.kill()
         process.wait()
-
-
-@pytest.mark.parametrize("name", ["recipe.json", "metrics.jsonl", "launches.jsonl", "test.json"])
-@pytest.mark.parametrize("junk", [b"", b"\x00" * 100, b"{", b"[]\n", b"\xff\xfe\n"])
-def test_a_damaged_folder_gives_a_row(run, name, junk):
-    run.append_launch(launch_of(psutil.Process()))
-    say(run, "running")
-    (run.path / name).write_bytes(junk)
-    info = status.describe(Run(run.path))
-    assert info.id == run.id
-    assert (info.status == "damaged") == (name == "recipe.json")
-    if name == "recipe.json":
-        assert "recipe.json" in info.detail

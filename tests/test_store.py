@@ -7,6 +7,7 @@ import pytest
 
 from cockpit import records
 from cockpit.errors import CockpitError
+from cockpit.files import LINE_BYTES
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe
 from cockpit.store import RecordTail, Run, RunBusyError, RunStore
@@ -85,24 +86,59 @@ def test_the_tail_is_read_from_the_end(run):
     assert tail.step == step
 
 
-@pytest.mark.parametrize("cut", range(1, 60, 7))
-def test_a_torn_last_line_is_as_if_it_were_not_there(run, cut):
-    whole = records.encode(epoch(1, 10))
-    torn = records.encode(epoch(2, 20))
-    write(run, whole, torn[:-cut])
-    assert run.tail().epoch == epoch(1, 10)
-    tail = RecordTail(run)
-    assert tail.read() == [epoch(1, 10)]
-    with open(run.metrics_path, "ab") as file:
-        file.write(torn[-cut:])
-    assert tail.read() == [epoch(2, 20)]
-    assert run.tail().epoch == epoch(2, 20)
+ONE_OF_EACH = [
+    records.Phase(time=1, state="running", detail='läuft · ① \x1b[31m \\ " \u2028 \U0001f600'),
+    records.Choice(
+        time=1,
+        device="cpu",
+        precision="fp32",
+        way="eager",
+        reason="the fastest",
+        trials=[records.Trial(precision="fp32", way="eager", batch_size=16, step_s=0.1)],
+    ),
+    records.Device(time=1, name="cpu", busy=0.5, memory_bytes=2**33),
+    records.Step(time=1, epoch=0.5, step=5, loss=None, acc=None, lr=0.1, img_per_s=9, elapsed_s=1),
+    records.Step(time=1, epoch=1.0, step=10, loss=1.25, acc=0.5, lr=0.1, img_per_s=9, elapsed_s=2),
+    epoch(1, 10),
+    msgspec.structs.replace(epoch(2, 20), train_loss=None, val_loss=None, val_acc=None),
+    records.Phase(time=1, state="stopped", detail="日本語"),
+]
 
 
-def test_a_new_writer_does_not_lose_its_line_to_a_torn_one(run):
-    write(run, records.encode(epoch(1, 10))[:-20])
-    write(run, epoch(2, 20))
-    assert RecordTail(run).read() == [epoch(2, 20)]
+def test_a_line_torn_at_any_byte_waits_for_its_end_or_for_the_next_writer(run):
+    content = b"".join(map(records.encode, ONE_OF_EACH))
+    for size in range(len(content) + 1):
+        whole = ONE_OF_EACH[: content[:size].count(b"\n")]
+        run.metrics_path.write_bytes(content[:size])
+        tail = RecordTail(run)
+        assert tail.read() == whole
+        assert run.tail().phase == next((r for r in reversed(whole) if isinstance(r, records.Phase)), None)
+        assert run.tail().epoch == next((r for r in reversed(whole) if isinstance(r, records.Epoch)), None)
+        with open(run.metrics_path, "ab") as file:
+            file.write(content[size:])
+        assert tail.read() == ONE_OF_EACH[len(whole) :]
+        run.metrics_path.write_bytes(content[:size])
+        write(run, epoch(3, 30))
+        read = RecordTail(run).read()
+        assert read[: len(whole)] == whole
+        assert read[-1] == run.tail().epoch == epoch(3, 30)
+        assert len(read) - len(whole) in (1, 2), "a line that lacked only its newline has it now"
+
+
+@pytest.mark.parametrize("length", [16_384, 100_000, LINE_BYTES - 1000])
+def test_a_long_line_torn_at_any_block_waits_for_its_end(run, length):
+    first, long_one = epoch(1, 10), records.Phase(time=1, state="failed", detail="é" * (length // 2))
+    content = records.encode(first) + records.encode(long_one)
+    blocks = range(len(records.encode(first)), len(content), 8_191)
+    for size in {*blocks, *(len(content) - n for n in (1, 2, 3, 16_383, 16_384, 16_385))}:
+        run.metrics_path.write_bytes(content[:size])
+        tail = RecordTail(run)
+        assert tail.read() == [first]
+        assert (run.tail().phase, run.tail().epoch) == (None, first)
+        with open(run.metrics_path, "ab") as file:
+            file.write(content[size:])
+        assert tail.read() == [long_one]
+        assert (run.tail().phase, run.tail().epoch) == (long_one, first)
 
 
 def test_epochs_behind_the_checkpoint_of_a_resume_do_not_count(run):

@@ -1,5 +1,6 @@
 """The commands that list, show and delete runs."""
 
+import contextlib
 import dataclasses
 import time
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import Annotated
 import msgspec
 from tyro.conf import Positional, arg
 
-from cockpit import status
+from cockpit import records, status
 from cockpit.cli.common import open_store, percent, print_json, print_table, printable, say
 from cockpit.cli.fields import RunRef
 from cockpit.errors import CockpitError
+from cockpit.recipe import Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +45,7 @@ class ListRuns:
                         str(row.best_epoch or ""),
                         percent(row.test and row.test.top1),
                         percent(row.test and row.test.top5),
-                        row.changes or "the seed's",
+                        row.damage or row.changes or "the seed's",
                     ]
                     for row in rows
                 ],
@@ -67,11 +69,13 @@ class ShowRun:
         """Print the run."""
         run = open_store(self.runs).get(self.run)
         info = status.describe(run)
-        whole = msgspec.to_builtins(info) | {
-            "recipe": None if info.status == "damaged" else run.recipe,
-            "launches": run.launches(),
-            "size_bytes": run.size_bytes(),
-        }
+        recipe: Recipe | None = None
+        launches: list[records.Launch] = []
+        with contextlib.suppress(CockpitError):  # the row tells of it
+            recipe = run.recipe
+        with contextlib.suppress(CockpitError):
+            launches = run.launches()
+        whole = msgspec.to_builtins(info) | {"recipe": recipe, "launches": launches, "size_bytes": run.size_bytes()}
         if self.json:
             print_json(whole)
             return 0
@@ -83,13 +87,15 @@ class ShowRun:
             ("best val", f"{percent(info.best_val_acc)} at epoch {info.best_epoch}" if info.best_epoch else "none yet"),
             ("test", _test_line(info.test)),
             ("recipe", info.changes or "the seed's"),
-            ("trained", f"{info.elapsed_s:,.0f} s in {len(whole['launches'])} launches"),
+            ("trained", f"{info.elapsed_s:,.0f} s in {len(launches)} launches"),
             ("size", f"{whole['size_bytes'] / 1e6:.1f} MB"),
         ]
         if info.launched:
             facts.insert(3, ("launched", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(info.launched))))
-        if info.status != "damaged":
-            facts += [(name, str(value)) for name, value in dataclasses.asdict(run.recipe).items()]
+        if info.damage:
+            facts.insert(3, ("damage", info.damage))
+        if recipe is not None:
+            facts += [(name, str(value)) for name, value in dataclasses.asdict(recipe).items()]
         for name, value in facts:
             print(f"{name:>16}  {printable(value)}")
         return 0

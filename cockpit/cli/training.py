@@ -1,6 +1,7 @@
 """The commands that start, watch, stop, resume and test a run."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -76,6 +77,8 @@ class Resume(Launching):
         """Start the trainer again."""
         run = open_store(self.runs).get(self.run)
         info = status.describe(run)
+        if info.status == "damaged":
+            raise CockpitError(f"run {run.id} is damaged: {info.detail}")
         if info.status not in status.RESUMABLE:
             raise CockpitError(f"run {run.id} is {info.status}, so there is nothing to resume")
         self._launch(run)
@@ -153,7 +156,7 @@ class Test:
             run = best_run(store, self.model, self.dataset)
         else:
             raise CockpitError("name a run, or --model and --dataset to test the best run of that pair")
-        if not run.best_path.exists():
+        if not os.path.lexists(run.best_path):
             raise CockpitError(f"run {run.id} has no best checkpoint yet; it comes with the first epoch's validation")
         from cockpit.engine.evaluate import choose_test_backend, run_test
 

@@ -48,8 +48,9 @@ def _train(run: Run, device: str, sample_s: float, lock_fd: int | None) -> int:
     stop.install()
     lock = run.lock() if lock_fd is None else lock_fd
     os.set_inheritable(lock, False)  # a child of ours that outlives us must not keep the run locked
-    launch = _introduce(run, device)
-    journal = Journal(run, launch.attempt, sample_s)
+    attempt = len(run.launches()) + 1
+    journal = Journal(run, attempt, sample_s)
+    run.append_launch(_introduce(device, attempt))
     try:
         from cockpit.engine.train import train
 
@@ -91,10 +92,10 @@ def _preflight(run: Run, device: str, seconds: float) -> int:
     return 0
 
 
-def _introduce(run: Run, device: str) -> records.Launch:
-    """Append this process to launches.jsonl."""
-    launch = records.Launch(
-        attempt=len(run.launches()) + 1,
+def _introduce(device: str, attempt: int) -> records.Launch:
+    """Return this process as a line of launches.jsonl."""
+    return records.Launch(
+        attempt=attempt,
         time=time.time(),
         argv=sys.orig_argv,
         host=status.host_name(),
@@ -108,8 +109,6 @@ def _introduce(run: Run, device: str) -> records.Launch:
         },
         git_commit=_git_commit(),
     )
-    run.append_launch(launch)
-    return launch
 
 
 def _version(package: str) -> str:

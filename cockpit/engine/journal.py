@@ -8,7 +8,6 @@ import msgspec
 
 from cockpit import records
 from cockpit.devices import samples
-from cockpit.lines import LineWriter
 from cockpit.store import Run
 
 SAMPLE_S = 2.0
@@ -34,12 +33,16 @@ class Journal:
             attempt: Ordinal of the launch.
             sample_s: Seconds between live samples, 0 for every step.
             aloud: Whether phases are printed too.
+
+        Raises:
+            CockpitError: When the records cannot be written.
         """
         self._aloud = aloud
-        self._lines = LineWriter(run.metrics_path)
+        self._lines = run.append_metrics()
         self._reserve = run.reserve_path
-        with contextlib.suppress(OSError):
-            self._reserve.write_bytes(bytes(_RESERVE_BYTES))
+        self._give_up_reserve()
+        with contextlib.suppress(OSError), open(self._reserve, "xb") as file:  # x: not through a link, nor into a pipe
+            file.write(bytes(_RESERVE_BYTES))
         self._attempt = attempt
         self._sample_s = sample_s
         self._begun = time.monotonic()
@@ -51,7 +54,11 @@ class Journal:
 
     def close(self) -> None:
         """Give up what was reserved; nothing is written any more."""
-        self._reserve.unlink(missing_ok=True)
+        self._give_up_reserve()
+
+    def _give_up_reserve(self) -> None:
+        with contextlib.suppress(OSError):
+            self._reserve.unlink()
 
     def write(self, record: msgspec.Struct, *, durable: bool = False) -> None:
         """Append one record; a durable one is on the disk when this returns."""
@@ -72,7 +79,7 @@ class Journal:
         try:
             self.write(phase, durable=True)
         except OSError:  # a full disk must not keep a run from saying so
-            self._reserve.unlink(missing_ok=True)
+            self._give_up_reserve()
             self.write(phase, durable=True)
         if self._aloud:
             with contextlib.suppress(OSError):  # the log may lie on the full disk too

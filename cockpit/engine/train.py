@@ -4,6 +4,7 @@ It only appends to its run folder. It never asks whether anybody watches.
 """
 
 import math
+import os
 import time
 from collections.abc import Generator, Iterator
 from typing import NamedTuple
@@ -119,7 +120,7 @@ class Loop(NamedTuple):
         model = build(recipe.model, spec.num_classes).to(backend.device).to(memory_format=torch.channels_last)
         model.train()
         optimizer = make_optimizer(model, recipe)
-        state = load_last(run, model, optimizer) if run.last_path.exists() else LoopState()
+        state = load_last(run, model, optimizer) if os.path.lexists(run.last_path) else LoopState()
         take_up_best(run, state)
         images, _ = data.train.plain(0, recipe.batch_size)
         take_step = make_step(choice.way, model, optimizer, backend, images, recipe)

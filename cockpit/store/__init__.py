@@ -64,7 +64,7 @@ class RunStore:
         except OSError:
             return []
         runs = (Run(self.root / name) for name in sorted(names, reverse=True))
-        return [run for run in runs if (run.path / "recipe.json").is_file()]
+        return [run for run in runs if run.is_there()]
 
     def get(self, ref: str) -> Run:
         """Return the run meant by `ref`: an id, the beginning or end of just one, `last`, or a path in this folder.

@@ -1,11 +1,13 @@
 """The records of a run as its readers need them: the newest ones, one kind, or what came since the last look."""
 
 import dataclasses
+import itertools
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cockpit import records
+from cockpit import files, records
+from cockpit.errors import CockpitError
 from cockpit.lines import LineTail, lines_backwards, whole_lines
 
 if TYPE_CHECKING:
@@ -24,13 +26,35 @@ class Tail:
     """The last live sample."""
 
 
+_MOST_LINES = 1_000_000
+"""So many lines are looked through, so that a file full of anything else costs a second and no more."""
+
+
 def read_tail(path: Path) -> Tail:
-    """Read the newest records, from the end of a metrics.jsonl backwards and no further than needed."""
+    """Read the newest records, from the end of a metrics.jsonl backwards and no further than needed.
+
+    Raises:
+        CockpitError: When it cannot be read, or no line of it is a record.
+    """
+    try:
+        return _read_tail(path)
+    except FileNotFoundError:
+        return Tail(None, None, None)
+    except OSError as error:
+        raise files.unreadable(path, error) from error
+
+
+def _read_tail(path: Path) -> Tail:
+    record: records.Record | None = None
     phase: records.Phase | None = None
     epoch: records.Epoch | None = None
     step: records.Step | None = None
     resumed_at = math.inf
-    for record in records.decode_lines(lines_backwards(path)):
+    lines = itertools.islice(lines_backwards(path), _MOST_LINES)
+    last_line = next(lines, None)
+    if last_line is None:
+        return Tail(None, None, None)
+    for record in records.decode_lines(itertools.chain([last_line], lines)):
         match record:
             case records.Phase():
                 phase = phase or record
@@ -42,6 +66,8 @@ def read_tail(path: Path) -> Tail:
                 step = record
         if phase and epoch:
             break
+    if record is None:
+        raise CockpitError(f"{path} is damaged: no line of it is a record; move it away, then resume the run")
     return Tail(phase, epoch, step)
 
 

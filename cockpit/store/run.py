@@ -5,14 +5,23 @@ import fcntl
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from cockpit import durable, records
+from cockpit import durable, files, records
 from cockpit.errors import CockpitError
-from cockpit.lines import LineWriter, whole_lines
+from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe, from_json
 from cockpit.store.metrics import Tail, find_choice, read_tail
+
+_UNREAD = frozenset(
+    {"last.pt", "last.pt.sha256", "best.safetensors", "best.safetensors.sha256", "log.txt", "test-log.txt"}
+    | {".lock", ".reserve"}
+)
+"""Files of a run that a listing does not open."""
+
+Document = TypeVar("Document")
 
 
 class RunBusyError(CockpitError):
@@ -37,6 +46,18 @@ class Run:
         """The folder's name: `<yyyymmdd-hhmmss>-<model>-<dataset>-<4 hex>`."""
         return self.path.name
 
+    def is_there(self) -> bool:
+        """Tell whether the folder is that of a run, however damaged, or of something that cannot be looked into."""
+        for name in ("recipe.json", "launches.jsonl", "metrics.jsonl"):
+            try:
+                os.lstat(f"{self.path}/{name}")
+            except PermissionError:
+                return True
+            except OSError:
+                continue
+            return True
+        return False
+
     @cached_property
     def recipe(self) -> Recipe:
         """The recipe, which never changes.
@@ -46,9 +67,9 @@ class Run:
         """
         path = self.path / "recipe.json"
         try:
-            return from_json(path.read_bytes(), path)
+            return from_json(files.read_whole(path, files.DOCUMENT_BYTES), path)
         except OSError as error:
-            raise CockpitError(f"{path} cannot be read: {error.strerror}") from error
+            raise files.unreadable(path, error) from error
 
     @property
     def metrics_path(self) -> Path:
@@ -96,36 +117,69 @@ class Run:
         return self.path / "launches.jsonl"
 
     def launches(self) -> list[records.Launch]:
-        """Return every launch of the trainer, the oldest first; damaged lines are passed over."""
+        """Return every launch of the trainer, the oldest first; damaged lines are passed over.
+
+        Raises:
+            CockpitError: When launches.jsonl cannot be read, or no line of it is a launch.
+        """
+        path = self.launches_path
+        try:
+            *lines, _torn = files.read_whole(path, files.LAUNCHES_BYTES).split(b"\n")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise files.unreadable(path, error) from error
         launches = []
-        for line in whole_lines(self.launches_path):
-            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        for line in lines:
+            with contextlib.suppress(*records.UNREADABLE):
                 launches.append(msgspec.json.decode(line, type=records.Launch))
+        if lines and not launches:
+            raise CockpitError(f"{path} is damaged: no line of it is a launch; move it away, then resume the run")
         return launches
 
     def append_launch(self, launch: records.Launch) -> None:
-        """Add a line to launches.jsonl; only the holder of the writer lock may."""
-        with LineWriter(self.launches_path) as file:
-            file.append(records.encode(launch))
-            file.sync()
+        """Add a line to launches.jsonl; only the holder of the writer lock may.
+
+        Raises:
+            CockpitError: When it cannot be written.
+        """
+        try:
+            with LineWriter(self.launches_path) as file:
+                file.append(records.encode(launch))
+                file.sync()
+        except OSError as error:
+            raise files.unwritable(self.launches_path, error) from error
+
+    def append_metrics(self) -> LineWriter:
+        """Open metrics.jsonl to append to it; only the holder of the writer lock may.
+
+        Raises:
+            CockpitError: When it cannot be written.
+        """
+        try:
+            return LineWriter(self.metrics_path)
+        except OSError as error:
+            raise files.unwritable(self.metrics_path, error) from error
 
     def test_report(self) -> records.TestReport | None:
-        """Return the test of the best weights, or None when there is none or it cannot be read."""
-        try:
-            return msgspec.json.decode(self.test_path.read_bytes(), type=records.TestReport)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-            return None
+        """Return the test of the best weights, or None when there is none.
+
+        Raises:
+            CockpitError: When test.json cannot be read, or is no test result.
+        """
+        return _read_document(self.test_path, records.TestReport, "a test result", "test the run again")
 
     def write_test_report(self, report: records.TestReport) -> None:
         """Replace test.json."""
         durable.write_atomically(self.test_path, msgspec.json.format(msgspec.json.encode(report)) + b"\n")
 
     def estimate(self) -> records.Estimate | None:
-        """Return what a preflight found, or None when there is none or it cannot be read."""
-        try:
-            return msgspec.json.decode(self.estimate_path.read_bytes(), type=records.Estimate)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-            return None
+        """Return what a preflight found, or None when it found nothing.
+
+        Raises:
+            CockpitError: When estimate.json cannot be read, or is no estimate.
+        """
+        return _read_document(self.estimate_path, records.Estimate, "an estimate", "run the preflight again")
 
     def write_estimate(self, estimate: records.Estimate) -> None:
         """Write estimate.json."""
@@ -136,11 +190,13 @@ class Run:
 
         Raises:
             RunBusyError: When another process holds it.
+            CockpitError: When the lock file cannot be made or opened.
         """
+        path = self.path / ".lock"
         try:
-            handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            handle = files.open_to_append(path)
         except OSError as error:
-            raise CockpitError(f"{self.path} cannot be written: {error.strerror}") from error
+            raise files.unwritable(path, error) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -149,23 +205,34 @@ class Run:
         return handle
 
     def tail(self) -> Tail:
-        """Read the newest records, from the end of metrics.jsonl backwards and no further than needed."""
+        """Read the newest records, from the end of metrics.jsonl backwards and no further than needed.
+
+        Raises:
+            CockpitError: When metrics.jsonl cannot be read, or no line of it is a record.
+        """
         return read_tail(self.metrics_path)
 
     def choice(self, device: str) -> records.Choice | None:
         """Return the newest record of how the run's steps are computed on a device, or None when there is none yet."""
         return find_choice(self.metrics_path, device)
 
-    def log_tail(self, max_lines: int, max_bytes: int = 65_536) -> list[str]:
+    def log_tail(self, max_lines: int) -> list[str]:
         """Return the last lines that the trainer printed, as they stand: the caller must neutralise them."""
+        return _last_lines(self.log_path, max_lines)
+
+    def test_log_tail(self, max_lines: int) -> list[str]:
+        """Return the last lines that a test by hand printed, as they stand: the caller must neutralise them."""
+        return _last_lines(self.test_log_path, max_lines)
+
+    def strange_files(self) -> list[str]:
+        """Say which of the files that a listing does not read are no files, each in a sentence."""
         try:
-            with open(self.log_path, "rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - max_bytes))
-                text = file.read(max_bytes).decode("utf-8", "replace")
+            with os.scandir(self.path) as entries:
+                others = [entry.name for entry in entries if not entry.is_file(follow_symlinks=False)]
         except OSError:
             return []
-        return text.splitlines()[-max_lines:]
+        reasons = {self.path / name: files.what_is_wrong(self.path / name) for name in others if name in _UNREAD}
+        return [f"{path} cannot be used: {reason}" for path, reason in reasons.items() if reason]
 
     def size_bytes(self) -> int:
         """Return the bytes of all files in the folder."""
@@ -175,3 +242,22 @@ class Run:
                 with contextlib.suppress(OSError):
                     total += entry.stat(follow_symlinks=False).st_size
         return total
+
+
+def _read_document(path: Path, kind: type[Document], noun: str, remedy: str) -> Document | None:
+    try:
+        return msgspec.json.decode(files.read_whole(path, files.DOCUMENT_BYTES), type=kind)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise files.unreadable(path, error) from error
+    except records.UNREADABLE as error:
+        raise CockpitError(f"{path} is not {noun} ({error}); {remedy}") from error
+
+
+def _last_lines(path: Path, max_lines: int) -> list[str]:
+    try:
+        text = files.read_end(path, files.LOG_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return []
+    return text.splitlines()[-max_lines:]

@@ -26,7 +26,7 @@ from cockpit.tui.messages import LaunchRefused, RunLaunched, TestEnded
 from cockpit.tui.runs import RunsScreen
 from cockpit.tui.screen import CockpitScreen, show_error, tell
 from cockpit.tui.text import percent
-from cockpit.tui.watch import RunsReader
+from cockpit.tui.watch import RunsReader, read_report
 
 _TEST_LOOK_S = 0.2
 
@@ -131,7 +131,7 @@ class CockpitApp(App[None]):
     @work(thread=True, exit_on_error=False, group="test")
     def _test(self, run: Run) -> None:
         worker = get_current_worker()
-        before = run.test_report()
+        before = read_report(run)
         try:
             process = launch.start_test(run)
         except CockpitError as error:
@@ -140,12 +140,12 @@ class CockpitApp(App[None]):
         while process.poll() is None:
             if worker.cancelled_event.wait(_TEST_LOOK_S):
                 return  # the test goes on without us
-        report = run.test_report()
+        report = read_report(run)
         last_words = ""
         if report is None or report == before:
             report = None
-            lines = run.test_log_path.read_text(errors="replace").splitlines() or ["it said nothing"]
-            last_words = f"the test of {run.id} failed: {lines[-1]}"
+            (last_line,) = run.test_log_tail(1) or ["it said nothing"]
+            last_words = f"the test of {run.id} failed: {last_line}"
         self.post_message(TestEnded(run, report, last_words))
 
     @on(TestEnded)

@@ -176,6 +176,8 @@ def _note(view: RunView) -> Content:
     lines = []
     if view.diverged and info.status in LIVE:
         lines.append(words(("The training loss is not a number any more: stop (s) and lower lr", "bold $text-error")))
+    if info.damage and info.status != "damaged":  # else the damage is the detail
+        lines.append(words((plain(info.damage), "$text-error")))
     report = view.report
     told = info.status == "finished" and report  # the trainer's last words are the result of its test
     sentence = words("" if told else plain(info.detail), REMEDIES.get(info.status, ""), between=" · ")

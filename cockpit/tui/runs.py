@@ -188,7 +188,7 @@ class RunsScreen(CockpitScreen[None]):
 
 
 def describe_row(row: RunInfo) -> Content:
-    """Return the three lines about the chosen run: where it stands, its best checkpoint, what its recipe changes."""
+    """Return the three lines about the chosen run: where it stands, its best checkpoint, its recipe or damage."""
     told = row.status == "finished" and row.test  # the trainer's last words are the result of its test
     state = words("" if told else plain(row.detail), REMEDIES.get(row.status, ""), between=" · ")
     if row.best_epoch is None:
@@ -201,10 +201,11 @@ def describe_row(row: RunInfo) -> Content:
         else:
             best += "t tests it"
     recipe = f"recipe: {plain(row.changes)}" if row.changes else "recipe: the seed's"
+    damage = "" if row.status == "damaged" else plain(row.damage)  # else it is the state
     return words(
         words((plain(row.id), "bold"), state, between="  "),
         best,
-        (recipe, "dim"),
+        (damage, "$text-error") if damage else (recipe, "dim"),
         between="\n",
     )
 

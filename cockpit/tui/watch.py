@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cockpit import records
+from cockpit.errors import CockpitError
 from cockpit.lines import LineTail
 from cockpit.status import LIVE, RunInfo, describe
 from cockpit.store import Run, RunStore
@@ -189,7 +190,7 @@ class RunReader:
         curves = {name: series.curve(name) for name in ("loss", "acc", "lr", "val_loss", "val_acc")}
         curves |= {f"smooth_{name}": series.smooth(name, _HALF_LIFE) for name in ("loss", "acc")}
         losses = curves["loss"].y
-        planned_steps = round(series.step / series.epoch * info.epochs) if series.epoch else 0
+        planned_steps = series.planned_steps(info.epochs)
         return RunView(
             info=info,
             curves=curves,
@@ -200,9 +201,17 @@ class RunReader:
             lr=series.lr,
             device=next(reversed(series.devices.values()), None),
             diverged=bool(losses.size) and math.isnan(losses[-1]),
-            report=self._run.test_report(),
+            report=read_report(self._run),
             log=self._log,
         )
+
+
+def read_report(run: Run) -> records.TestReport | None:
+    """Return the test of a run, also None when it cannot be read: `RunInfo.damage` tells of that."""
+    try:
+        return run.test_report()
+    except CockpitError:
+        return None
 
 
 def _stamps(run: Run) -> tuple[_Stamp, ...]:

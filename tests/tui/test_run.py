@@ -94,6 +94,14 @@ async def test_the_test_result_stands_with_the_run(app, store):
         await settle(pilot, lambda: "test top-1 97.2 % · top-5 99.9 % · loss 0.103 · 359 images" in screen_text(app))
 
 
+async def test_a_file_that_cannot_be_used_is_named(app, store):
+    run = finished(make_run(store, RUN_ID))
+    run.best_path.unlink()
+    run.best_path.mkdir()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot, run, "best.safetensors cannot be used: it is a folder, not a file")
+
+
 async def test_a_loss_that_is_not_a_number_raises_an_alarm_and_is_a_gap(app, store):
     run = live(make_run(store, RUN_ID))
     write(run, step(1.0), step(2.0, loss=None))

@@ -85,6 +85,13 @@ async def test_the_detail_names_the_cause_and_the_remedy(app, store):
         await settle(pilot, lambda: "CUDA out of memory; halve batch_size · r tries again" in screen_text(app))
 
 
+async def test_the_detail_names_a_file_that_cannot_be_used(app, store):
+    finished(make_run(store, FIRST)).test_path.write_text("[]")
+    async with app.run_test(size=(120, 24)) as pilot:
+        await settle(pilot, lambda: "test.json is not a test result (Expected `object`" in screen_text(app))
+        assert "finished" in screen_text(app)
+
+
 async def test_a_run_that_goes_on_changes_its_row_and_leaves_the_cursor(app, store):
     make_run(store, FIRST)
     run = live(make_run(store, SECOND))
