@@ -5,7 +5,7 @@ times unix seconds, durations seconds of a monotonic clock, sizes bytes.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -14,90 +14,98 @@ State = Literal["preparing", "running", "testing", "stopped", "finished", "faile
 
 FINAL_STATES: frozenset[str] = frozenset({"stopped", "finished", "failed"})
 
+# What no trainer can have measured is damage, refused where it is read, so that nobody behind has to reckon with it.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+Moment = Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+Loss = Annotated[float, msgspec.Meta(ge=-1e39, le=1e39)]
+Pid = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="phase"):
     """The trainer passed from one state to another."""
 
-    time: float
+    time: Moment
     """Wall clock, unix seconds."""
     state: str
     """One of `State`; a newer trainer may write others."""
     detail: str = ""
     """A sentence for the user: what is being prepared, why it stopped or failed."""
-    attempt: int = 1
+    attempt: Count = 1
     """Ordinal of the launch that wrote this, from 1; the lines of launches.jsonl."""
-    step: int = 0
+    step: Count = 0
     """Optimizer steps done. `running` at step s supersedes all earlier records of later steps."""
-    elapsed_s: float = 0.0
+    elapsed_s: Amount = 0.0
     """Training seconds so far, over all attempts."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="step"):
     """A live sample of the training loop, every few seconds; means over the steps since the last sample."""
 
-    time: float
+    time: Moment
     """Wall clock, unix seconds."""
-    epoch: float
+    epoch: Amount
     """Epochs done, with the fraction of the present one."""
-    step: int
+    step: Count
     """Optimizer steps done."""
-    loss: float | None
+    loss: Loss | None
     """Mean training loss a sample; None if it is NaN."""
-    acc: float | None
+    acc: Share | None
     """Training top-1, 0-1."""
-    lr: float
+    lr: Amount
     """Learning rate of the last step."""
-    img_per_s: float
+    img_per_s: Amount
     """Training images a second."""
-    elapsed_s: float
+    elapsed_s: Amount
     """Training seconds so far, over all attempts."""
 
 
 class Epoch(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="epoch"):
     """One epoch is done, its validation too."""
 
-    time: float
+    time: Moment
     """Wall clock, unix seconds."""
-    epoch: int
+    epoch: Count
     """Epochs done, from 1."""
-    step: int
+    step: Count
     """Optimizer steps done."""
-    train_loss: float | None
+    train_loss: Loss | None
     """Mean training loss a sample over the epoch."""
-    train_acc: float | None
+    train_acc: Share | None
     """Training top-1 over the epoch (augmented images, weights in motion), 0-1."""
-    val_loss: float | None
+    val_loss: Loss | None
     """Mean validation loss a sample."""
-    val_acc: float | None
+    val_acc: Share | None
     """Validation top-1, 0-1."""
-    lr: float
+    lr: Amount
     """Learning rate of the epoch's last step."""
-    epoch_s: float
+    epoch_s: Amount
     """Seconds of training in this epoch, without validation."""
-    img_per_s: float
+    img_per_s: Amount
     """Training images a second over the epoch."""
-    elapsed_s: float
+    elapsed_s: Amount
     """Training seconds so far, over all attempts, with validation."""
-    best_val_acc: float | None
+    best_val_acc: Share | None
     """The highest validation top-1 so far, 0-1."""
-    best_epoch: int
+    best_epoch: Count
     """The epoch of it; ties go to the earlier."""
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="device"):
     """What the hardware does, beside a live sample. A value that cannot be read is None."""
 
-    time: float
+    time: Moment
     """Wall clock, unix seconds."""
     name: str
     """For example "cuda:0 NVIDIA H200" or "cpu"."""
-    busy: float | None = None
+    busy: Amount | None = None
     """Share of the device in use, 0-1 (of all cores for a CPU)."""
-    memory_bytes: int | None = None
+    memory_bytes: Count | None = None
     """Memory in use: of the card, or resident in the trainer on a CPU."""
-    memory_total_bytes: int | None = None
+    memory_total_bytes: Count | None = None
     """Memory there is."""
-    power_w: float | None = None
+    power_w: Amount | None = None
     """Watts drawn."""
     temperature_c: float | None = None
     """Degrees Celsius."""
@@ -110,11 +118,11 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """"fp32" or "bf16"."""
     way: str
     """"eager", "graph" (a CUDA graph, replayed) or "compiled" (by torch.compile)."""
-    batch_size: int
+    batch_size: Count
     """Images of the steps that were timed."""
-    step_s: float | None = None
+    step_s: Amount | None = None
     """Median seconds of one step; None when it could not be taken."""
-    setup_s: float | None = None
+    setup_s: Amount | None = None
     """Seconds that capturing or compiling took; None where there is neither."""
     note: str = ""
     """Why it was not timed, or not to the end."""
@@ -123,7 +131,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Choice(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="choice"):
     """How the steps of a run are computed on a device; a resume on the same device keeps to it."""
 
-    time: float
+    time: Moment
     """Wall clock, unix seconds."""
     device: str
     """For example "cuda:0 NVIDIA H200" or "cpu"."""
@@ -164,9 +172,9 @@ def decode_lines(lines: Iterable[bytes]) -> Iterator[Record]:
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """One line of launches.jsonl: which process trained, where and with what."""
 
-    attempt: int
+    attempt: Count
     """1 for the first launch; each resume adds one."""
-    time: float
+    time: Moment
     """Wall clock, unix seconds."""
     argv: list[str]
     """The trainer's command line."""
@@ -174,7 +182,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """Host name."""
     boot_id: str
     """Identity of the host's boot: a pid means nothing after a reboot."""
-    pid: int
+    pid: Pid
     """The trainer's process."""
     process_start_s: float
     """The process's start in seconds since boot, which no clock change moves: tells a reused pid."""
@@ -197,19 +205,19 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     """File name of the weights."""
     sha256: str
     """Digest of that file."""
-    epoch: int
+    epoch: Count
     """The epoch that the weights come from."""
     dataset: str
     """The dataset whose test part was used."""
-    images: int
+    images: Count
     """Number of test images."""
-    top1: float
+    top1: Share
     """Share of images whose best guess is right, 0-1."""
-    top5: float
+    top5: Share
     """Share of images whose label is among the five best guesses, 0-1 (all classes if fewer than five)."""
-    loss: float
+    loss: Loss
     """Mean cross-entropy an image."""
-    time: float
+    time: Moment
     """Wall clock, unix seconds."""
     device: str = ""
     """Where it was computed."""
@@ -228,13 +236,13 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """"eager", "graph" or "compiled"."""
     reason: str
     """Why that precision and way."""
-    img_per_s: float
+    img_per_s: Amount
     """Training images a second."""
-    epoch_s: float
+    epoch_s: Amount
     """Seconds of an epoch, with validation and saving."""
-    total_s: float
+    total_s: Amount
     """Seconds from launch to the end of the test."""
-    peak_bytes: int
+    peak_bytes: Count
     """Peak memory: reserved on the card, or resident in the process on a CPU."""
-    disk_bytes: int
+    disk_bytes: Count
     """Size of the run folder without its records."""

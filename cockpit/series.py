@@ -16,7 +16,8 @@ from cockpit.records import Device, Epoch, Phase, Record, Step
 Metric = Literal["loss", "acc", "lr", "train_loss", "train_acc", "val_loss", "val_acc"]
 XAxis = Literal["epoch", "step", "time"]
 
-_COMMON_FIELDS = ("epoch", "step", "elapsed_s", "lr", "img_per_s")
+_AXES = ("epoch", "step", "elapsed_s")
+_COMMON_FIELDS = (*_AXES, "lr", "img_per_s")
 _STEP_FIELDS = (*_COMMON_FIELDS, "loss", "acc")
 _EPOCH_FIELDS = (*_COMMON_FIELDS, "train_loss", "train_acc", "val_loss", "val_acc")
 _PACE_EPOCHS = 2
@@ -95,6 +96,26 @@ class _Rows:
         self._values = values
 
 
+class _Samples(_Rows):
+    """Rows whose first columns are the axes; one in which an axis falls, as in a damaged file, is left out."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        super().__init__(fields)
+        self._highest = np.zeros((len(_AXES), 1))
+
+    def append(self, values: np.ndarray) -> None:
+        """Add rows, shape (fields, N), those that do not go back."""
+        axes = values[: len(_AXES)]
+        highest = np.maximum.accumulate(np.hstack((self._highest, axes)), axis=1)
+        self._highest = highest[:, -1:]
+        super().append(values[:, (axes >= highest[:, :-1]).all(axis=0)])
+
+    def truncate(self, size: int) -> None:
+        """Forget all rows behind the first `size`, and whatever was left out."""
+        super().truncate(size)
+        self._highest = np.array([[self.last(name) if self.size else 0.0] for name in _AXES])
+
+
 @dataclass
 class _Smoothed:
     """The smoothed curve of one metric, kept so that only new samples are computed."""
@@ -112,8 +133,8 @@ class Series:
         """The last phase."""
         self.devices: dict[str, Device] = {}
         """The last sample of each device, by name."""
-        self._steps = _Rows(_STEP_FIELDS)
-        self._epochs = _Rows(_EPOCH_FIELDS)
+        self._steps = _Samples(_STEP_FIELDS)
+        self._epochs = _Samples(_EPOCH_FIELDS)
         self._resumes: list[tuple[int, float]] = []
         self._smoothed: dict[str, _Smoothed] = {}
         self._steps_per_epoch = float("nan")
@@ -222,6 +243,11 @@ class Series:
         steps, seconds = self.step - first_step, newest.last("elapsed_s") - first_s
         return float(seconds / steps) if steps > 0 and seconds > 0 else None
 
+    def planned_steps(self, epochs: int) -> int | None:
+        """Return the steps that so many epochs take; None until a record tells how many one has."""
+        steps = self._steps_per_epoch * epochs
+        return round(steps) if steps < 2**53 else None
+
     def _rows(self, metric: Metric) -> _Rows:
         return self._steps if metric in ("loss", "acc", "lr") else self._epochs
 
@@ -233,8 +259,9 @@ class Series:
     def _flush(self, steps: list[Step], epochs: list[Epoch]) -> None:
         for rows, batch in ((self._steps, steps), (self._epochs, epochs)):
             if batch:
-                rows.append(np.array([list(map(attrgetter(name), batch)) for name in rows.index], dtype=np.float64))
-                if rows.last("epoch") > 0:
+                values = np.array([list(map(attrgetter(name), batch)) for name in rows.index], dtype=np.float64)
+                rows.append(values)
+                if rows.size and rows.last("epoch") > 0 and rows.last("step") > 0:
                     self._steps_per_epoch = rows.last("step") / rows.last("epoch")
 
     def _begin_attempt(self, phase: Phase) -> None:
