@@ -31,6 +31,8 @@ SIZE = 32
 """Height and width of every packed image, pixels."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _SPEC_FILE = "dataset.json"
+OUR_FILES = frozenset({_SPEC_FILE, *(f"{split}-{part}.npy" for split in SPLITS for part in ("images", "labels"))})
+"""The files of a packed dataset."""
 _LEFTOVER_S = 24 * 3600
 """No import takes a day, so a scratch folder of that age is a killed one's."""
 
@@ -212,10 +214,16 @@ def load_packed(name: str, split: Split) -> Packed:
 
 
 def write_packed(spec: DatasetSpec, train: Packed, test: Packed) -> Path:
-    """Put a dataset into the cache in one rename, replacing an older one, and return its folder."""
+    """Put a dataset into the cache in one rename, replacing an older one, and return its folder.
+
+    Raises:
+        CockpitError: When its name would lead out of the cache.
+        OSError: When the cache cannot be written.
+    """
     import numpy as np
 
     root = cache_dir()
+    home = root / check_name(spec.name)
     root.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{spec.name}-", dir=root))
     try:
@@ -224,7 +232,6 @@ def write_packed(spec: DatasetSpec, train: Packed, test: Packed) -> Path:
             np.save(scratch / f"{split}-labels.npy", part.labels.astype(np.int64))
         (scratch / _SPEC_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(spec)))
         scratch.chmod(0o755)
-        home = root / check_name(spec.name)
         with _swap_lock(root):
             _sweep(root)
             old = Path(tempfile.mkdtemp(prefix=f".old-{spec.name}-", dir=root))
@@ -249,8 +256,17 @@ def _swap_lock(root: Path) -> Iterator[None]:
 def _sweep(root: Path) -> None:
     """Delete what killed imports left; a younger scratch folder may be that of an import under way."""
     for leftover in root.glob(".*-*"):
-        if leftover.is_dir() and time.time() - leftover.stat().st_mtime > _LEFTOVER_S:
+        if _is_ours(leftover) and time.time() - leftover.stat().st_mtime > _LEFTOVER_S:
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Tell whether a folder holds nothing but what `write_packed` puts there: the cache may lie in somebody's home."""
+    try:
+        names = set() if folder.is_symlink() else {entry.name for entry in folder.iterdir()}
+    except OSError:
+        return False
+    return bool(names) and (names <= OUR_FILES or (names == {"old"} and _is_ours(folder / "old")))
 
 
 def _read_spec(path: Path) -> DatasetSpec:

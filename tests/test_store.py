@@ -54,6 +54,15 @@ def test_a_run_has_its_recipe_and_a_name_that_tells(store, run):
     assert os.listdir(store.root) == [run.id]
 
 
+def test_runs_made_at_the_same_moment_have_names_of_their_own(store, monkeypatch):
+    digits = iter(["0000", "0000", "0000", "0001"])
+    monkeypatch.setattr("secrets.token_hex", lambda _: next(digits))
+    monkeypatch.setattr("time.strftime", lambda _: "20260101-000000")
+    ids = [store.create(Recipe().complete()).id for _ in range(2)]
+    assert ids == [f"20260101-000000-resnet20-digits-{number}" for number in ("0000", "0001")]
+    assert sorted(os.listdir(store.root)) == ids
+
+
 def test_runs_are_found_by_parts_of_their_name(store):
     runs = [store.create(Recipe().complete()) for _ in range(3)]
     newest = store.list()[0]

@@ -11,6 +11,7 @@ import msgspec
 from cockpit.datasets import (
     DATASETS,
     EMBEDDED,
+    OUR_FILES,
     SPLITS,
     DatasetSpec,
     Packed,
@@ -29,8 +30,6 @@ from cockpit.ingest.official import load_official, refuse_misnamed
 from cockpit.progress import Cancelled, Progress, Stop, Ticker
 
 __all__ = ["Cancelled", "Progress", "Stop", "Summary", "digest", "import_dataset", "pack_digits", "remove_dataset"]
-
-_OUR_FILES = {"dataset.json", *(f"{split}-{part}.npy" for split in SPLITS for part in ("images", "labels"))}
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +133,7 @@ def _refuse_strange_files(home: Path) -> None:
         return
     if not home.is_dir():
         raise CockpitError(f"{str(home)!r} is not a folder of cockpit's; move it away")
-    if strange := [repr(name) for name in sorted(child.name for child in home.iterdir()) if name not in _OUR_FILES]:
+    if strange := [repr(name) for name in sorted(child.name for child in home.iterdir()) if name not in OUR_FILES]:
         raise CockpitError(
             f"{str(home)!r} holds {listed(strange, 3)}, which cockpit did not write; move it away, or let COCKPIT_DATA "
             f"name another folder for the packed datasets"

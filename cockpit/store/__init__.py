@@ -3,6 +3,7 @@
 Everything of a run is in its folder: `cp -r` moves it, `cat` and `jq` read it, `rm -r` deletes it.
 """
 
+import errno
 import os
 import re
 import secrets
@@ -38,15 +39,16 @@ class RunStore:
         Raises:
             CockpitError: When the folder cannot be written.
         """
-        now = time.strftime("%Y%m%d-%H%M%S")
+        began = f"{time.strftime('%Y%m%d-%H%M%S')}-{recipe.model}-{recipe.dataset}"
+        if not _RUN_ID.fullmatch(f"{began}-0000"):
+            raise CockpitError(f"{began[:80]!r} is no name for a run; complete the recipe first")
         scratch = None
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
             scratch.chmod(0o755)
             durable.write_atomically(scratch / "recipe.json", to_json(recipe))
-            home = self.root / f"{now}-{recipe.model}-{recipe.dataset}-{secrets.token_hex(2)}"
-            scratch.rename(home)
+            home = _settle(scratch, self.root, began)
             durable.sync_folder(self.root)
         except OSError as error:
             if scratch is not None:
@@ -73,9 +75,9 @@ class RunStore:
             CockpitError: When none or several match.
         """
         runs = self.list()
-        if os.sep in ref:
-            path = Path(ref)
-            ref = path.name if path.parent.resolve() == self.root.resolve() else ref
+        if os.sep in ref and "\0" not in ref:
+            home, name = os.path.split(ref.rstrip(os.sep))
+            ref = name if os.path.realpath(home) == os.path.realpath(self.root) else ref
         if ref == "last" and runs:
             return runs[0]
         exact = [run for run in runs if run.id == ref]
@@ -108,3 +110,14 @@ class RunStore:
             shutil.rmtree(trash)
         except OSError as error:
             raise CockpitError(f"{run.path} cannot be deleted: {error.strerror}") from error
+
+
+def _settle(scratch: Path, root: Path, began: str) -> Path:
+    """Give a run's folder its name: the beginning and four digits that no other run has."""
+    while True:
+        home = root / f"{began}-{secrets.token_hex(2)}"
+        try:
+            return scratch.rename(home)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
