@@ -49,7 +49,7 @@ class Option(NamedTuple):
             return
         assert isinstance(value, int | float)
         limits = self.limits
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):  # a whole number may be too large for a float
             raise CockpitError(f"{self.name} is {value}; it must be a finite number")
         for bound, within, words in (
             (limits.ge, lambda b: value >= b, "at least"),
