@@ -2,12 +2,14 @@
 
 import os
 import signal
+from pathlib import Path
 
 import psutil
 import pytest
 from waiting import wait_for
 
-from cockpit import launch, records, status
+from cockpit import durable, launch, records, status
+from cockpit.cli import main
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
 from cockpit.records import FINAL_STATES
@@ -199,3 +201,68 @@ def test_a_test_by_hand_writes_the_same_result(uninterrupted):
         before.loss,
         before.sha256,
     )
+
+
+def test_a_run_whose_test_fails_keeps_its_checkpoints_and_a_resume_finishes_it(store, tiny):
+    run = store.create(recipe(epochs=1))
+    images = (tiny / "test-images.npy").rename(tiny / "hidden")
+    try:
+        launch.start(run, device="cpu")
+        info = wait_for_end(run)
+    finally:
+        images.rename(tiny / "test-images.npy")
+    assert (info.status, info.epoch, info.test) == ("failed", 1, None)
+    assert "the packed test images of tiny" in info.detail
+    kept = {path: durable.read_checked(path) for path in (run.last_path, run.best_path)}
+    assert main(["resume", run.id, "--runs", str(store.root), "--device", "cpu"]) == 0
+    assert wait_for_end(run).test is not None
+    assert {path: durable.read_checked(path) for path in kept} == kept, "nothing was trained again"
+
+
+@pytest.mark.slow
+def test_a_result_that_cannot_be_written_fails_the_run_in_words_and_is_made_up_for(store, tiny, capsys):
+    run = store.create(recipe(epochs=1))
+    words = [run.id, "--runs", str(store.root), "--device", "cpu"]
+    run.test_path.mkdir()
+    launch.start(run, device="cpu")
+    info = wait_for_end(run)
+    assert info.status == "failed"
+    assert "test.json cannot be written: it is a folder, not a file; move it away" in info.detail
+    assert main(["test", *words]) == 2
+    assert "test.json cannot be written: it is a folder, not a file; move it away" in capsys.readouterr().err
+    run.test_path.rmdir()
+    assert main(["test", *words]) == 0
+    assert status.describe(run).test is not None
+    assert main(["resume", *words]) == 0
+    assert status.describe(run).status == "finished"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "harm", "sentence"),
+    [
+        ("last.pt", lambda path: path.write_bytes(b"junk"), "last.pt is damaged"),
+        ("last.pt", lambda path: path.symlink_to("nowhere"), "last.pt cannot be read: it is a link that leads nowhere"),
+        ("best.safetensors", Path.mkdir, "best.safetensors cannot be written: it is a folder, not a file"),
+        (".reserve", Path.mkdir, ""),
+        (".reserve", os.mkfifo, ""),
+        (".saving-old", Path.mkdir, ""),
+    ],
+    ids=["damaged state", "dead link", "folder for weights", "folder for room", "pipe for room", "folder for a save"],
+)
+def test_a_trainer_in_a_damaged_folder_says_why_or_goes_on(store, tiny, name, harm, sentence):
+    run = store.create(recipe(epochs=1))
+    harm(run.path / name)
+    launch.start(run, device="cpu")
+    info = wait_for_end(run)
+    assert info.status == ("failed" if sentence else "finished")
+    assert sentence in info.detail
+
+
+@pytest.mark.parametrize("name", ["log.txt", "metrics.jsonl", "launches.jsonl", ".lock"])
+@pytest.mark.parametrize("harm", [os.mkfifo, Path.mkdir], ids=["pipe", "folder"])
+def test_a_folder_that_cannot_be_written_is_said_before_a_trainer_starts(store, tiny, name, harm):
+    run = store.create(recipe(epochs=1))
+    harm(run.path / name)
+    with pytest.raises(CockpitError, match=rf"{name} cannot be (read|written): it is a (pipe|folder), not a file"):
+        launch.start(run, device="cpu")

@@ -1,7 +1,13 @@
 """What a checkpoint gives back, and what it refuses."""
 
 import io
+import json
+import os
 import pickle
+import random
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -12,7 +18,7 @@ from cockpit.durable import DamagedFileError
 from cockpit.engine.augment import Normalization
 from cockpit.engine.checkpoint import LoopState, load_best, load_last, save_best, save_last, take_snapshot, take_up_best
 from cockpit.recipe import Recipe
-from cockpit.store import RunStore
+from cockpit.store import Run, RunStore
 from nets import build
 
 NORMALIZATION = Normalization(torch.rand(32, 32, 3), torch.rand(32, 32, 3) + 0.1)
@@ -124,15 +130,52 @@ def test_plain_safetensors_reads_the_best_weights(run):
     build("resnet20", 10).load_state_dict(weights)
 
 
-@pytest.mark.parametrize("place", [0.0, 0.01, 0.5, 0.999])
-def test_a_flipped_bit_is_refused_by_name(run, place):
+def regions_of_best(path: Path) -> Iterator[tuple[str, int, int]]:
+    """Yield the name, begin and end of each part of a safetensors file."""
+    data = path.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    yield from (("length", 0, 8), ("header", 8, start))
+    for name, facts in json.loads(data[8:start]).items():
+        if name != "__metadata__":
+            yield name, *(start + offset for offset in facts["data_offsets"])
+
+
+def regions_of_last(path: Path) -> Iterator[tuple[str, int, int]]:
+    """Yield the name, begin and end of each part of a zip file: each member, and the directory at the end."""
+    with zipfile.ZipFile(path) as archive:
+        members = sorted(archive.infolist(), key=lambda member: member.header_offset)
+        starts = [member.header_offset for member in members]
+        ends = [*starts[1:], archive.start_dir]
+        yield from zip((member.filename for member in members), starts, ends, strict=True)
+        yield "directory", archive.start_dir, path.stat().st_size
+
+
+@pytest.mark.parametrize(("name", "regions"), [("best_path", regions_of_best), ("last_path", regions_of_last)])
+def test_a_flipped_bit_in_any_region_is_refused_by_name(run, name, regions):
     model, optimizer = trained()
-    save_best(run, take_snapshot(LoopState(best_val_acc=0.5, best_epoch=7), model, optimizer), NORMALIZATION, ("a",))
-    data = bytearray(run.best_path.read_bytes())
-    data[int(place * len(data))] ^= 4
-    run.best_path.write_bytes(data)
-    with pytest.raises(DamagedFileError, match=r"best\.safetensors is damaged"):
-        load_best(run)
+    snapshot = take_snapshot(LoopState(best_val_acc=0.5, best_epoch=7), model, optimizer)
+    save_best(run, snapshot, NORMALIZATION, ("a",))
+    save_last(run, snapshot)
+    path, rng = getattr(run, name), random.Random(0)
+    found = list(regions(path))
+    assert len(found) > 100, "as many tensors, and what is around them"
+    assert max(end for _, _, end in found) == path.stat().st_size
+    with open(path, "r+b", buffering=0) as file:
+        for _, start, end in found:
+            for place in {start, end - 1, rng.randrange(start, end)}:
+                byte = os.pread(file.fileno(), 1, place)[0]
+                os.pwrite(file.fileno(), bytes([byte ^ 1 << rng.randrange(8)]), place)
+                with pytest.raises(DamagedFileError, match=rf"{path.name} is damaged"):
+                    _load(run, name, model, optimizer)
+                os.pwrite(file.fileno(), bytes([byte]), place)
+    _load(run, name, model, optimizer)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DamagedFileError, match=rf"{path.name} is damaged"):
+        _load(run, name, model, optimizer)
+
+
+def _load(run: Run, name: str, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> object:
+    return load_best(run) if name == "best_path" else load_last(run, model, optimizer)
 
 
 @pytest.mark.parametrize("junk", [b"", b"\x08", b"no safetensors at all", safetensors.torch.save({"a": torch.ones(1)})])
