@@ -1,14 +1,38 @@
 """A real terminal for tests: a program on a pty, and the screen that a terminal would show of what it writes."""
 
+import copy
 import os
 import signal
+import termios
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pyte
 from waiting import wait_for
+
+_ALTERNATE_SCREEN = 1049
+
+
+class _Screen(pyte.Screen):
+    """pyte's screen and what it lacks: the alternate screen, behind which a terminal keeps the main one."""
+
+    _main: tuple[Any, pyte.screens.Cursor] | None = None
+
+    def set_mode(self, *modes: int, **kwargs: Any) -> None:
+        super().set_mode(*modes, **kwargs)
+        if _ALTERNATE_SCREEN in modes and self._main is None:
+            self._main = copy.deepcopy(self.buffer), copy.copy(self.cursor)
+            self.erase_in_display(2)
+
+    def reset_mode(self, *modes: int, **kwargs: Any) -> None:
+        super().reset_mode(*modes, **kwargs)
+        if _ALTERNATE_SCREEN in modes and self._main is not None:
+            (buffer, self.cursor), self._main = self._main, None
+            self.buffer.clear()
+            self.buffer.update(buffer)
 
 
 class Terminal:
@@ -19,7 +43,7 @@ class Terminal:
     """
 
     def __init__(self, *words: str, columns: int = 80, rows: int = 24, env: Mapping[str, str] | None = None) -> None:
-        self._screen = pyte.Screen(columns, rows)
+        self._screen = _Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
         self.raw = bytearray()
@@ -59,6 +83,15 @@ class Terminal:
         """What the screen shows now, a line a row."""
         with self._lock:
             return "\n".join(self._screen.display)
+
+    def modes(self) -> set[int]:
+        """Which of the terminal's modes are on, in pyte's numbers."""
+        with self._lock:
+            return set(self._screen.mode)
+
+    def settings(self) -> list[Any]:
+        """What `stty -a` tells of the terminal."""
+        return termios.tcgetattr(self._child.fileno())
 
     def press(self, keys: str) -> None:
         """Type."""

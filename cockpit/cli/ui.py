@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from cockpit.cli.common import RUNS_DOC, open_store
+from cockpit.cli.common import RUNS_DOC, open_store, printable
+from cockpit.cli.guard import TerminalGuard
 from cockpit.errors import CockpitError
 
 
@@ -16,10 +17,14 @@ def open_cockpit(words: list[str]) -> int:
     """
     parser = argparse.ArgumentParser(prog="cockpit ui", description="Open the cockpit (what `cockpit` alone does).")
     parser.add_argument("--runs", type=Path, help=RUNS_DOC)
+    parser.parse_args([printable(word) for word in words])  # argparse prints as it stands what it does not understand
     runs = parser.parse_args(words).runs
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on stderr
         raise CockpitError("the cockpit needs a terminal; `cockpit --help` lists the commands that do without")
+    store = open_store(runs)
+    guard = TerminalGuard()
     from cockpit.tui.app import run_app
 
-    run_app(open_store(runs).root)
+    with guard:
+        run_app(store.root)
     return 0
