@@ -164,11 +164,12 @@ def is_ready(name: str) -> bool:
 
 
 def list_datasets() -> list[DatasetSpec]:
-    """Return the known datasets, then the imported ones by name; a damaged cache folder is left out."""
+    """Return the known datasets, then the imported ones by name; what cannot be used by its name is left out."""
     imported = []
     root = cache_dir()
     for spec_file in sorted(root.glob(f"[!.]*/{_SPEC_FILE}")) if root.is_dir() else ():
-        if spec_file.parent.name not in DATASETS:
+        name = spec_file.parent.name
+        if name not in DATASETS and _NAME.fullmatch(name):
             try:
                 imported.append(_read_spec(spec_file))
             except CockpitError:

@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return parse(words).execute()
     except CockpitError as error:
-        print(f"cockpit: {error}", file=sys.stderr)
+        from cockpit.cli.common import say
+
+        say(f"cockpit: {error}")
         return 2
     except KeyboardInterrupt:
         return 130

@@ -1,14 +1,21 @@
 """What all commands share: the runs folder, JSON on stdout, tables for people, text made harmless."""
 
+import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
+from cockpit.errors import CockpitError
 from cockpit.store import RunStore
 
+_UNSURE = re.compile(r"[^\n -~]")
+"""What may be unprintable; all else of ASCII is not."""
+MAX_CHARACTERS = 2_000
+"""Text from outside is cut here; no sentence of ours is longer."""
 RUNS_DOC = "Folder of the runs. Default: COCKPIT_RUNS, else ./runs."
 
 
@@ -21,19 +28,38 @@ class Command(Protocol):
 
 
 def open_store(runs: Path | None) -> RunStore:
-    """Return the store that `--runs`, else COCKPIT_RUNS, else ./runs names."""
-    return RunStore((runs or Path(os.environ.get("COCKPIT_RUNS") or "runs")).expanduser())
+    """Return the store that `--runs`, else COCKPIT_RUNS, else ./runs names.
+
+    Raises:
+        CockpitError: When the folder's path is not UTF-8, as the records and JSON of its runs must be.
+    """
+    root = (runs or Path(os.environ.get("COCKPIT_RUNS") or "runs")).expanduser()
+    try:
+        str(root.absolute()).encode()
+    except UnicodeEncodeError:
+        raise CockpitError(f"the folder {str(root)!r} is not named in UTF-8; choose another with --runs") from None
+    return RunStore(root)
 
 
 def print_json(value: Any) -> None:
-    """Write a value to stdout as indented JSON."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
+    """Write a value to stdout as indented JSON; what a terminal would act on is escaped, which JSON reads back."""
+    text = msgspec.json.format(msgspec.json.encode(value)).decode()
+    sys.stdout.write(_UNSURE.sub(_escape, text) + "\n")
     sys.stdout.flush()
 
 
-def say(text: str) -> None:
-    """Write a line of narration to stderr."""
-    print(text, file=sys.stderr, flush=True)
+def _escape(char: re.Match[str]) -> str:
+    return char[0] if char[0].isprintable() else json.dumps(char[0])[1:-1]
+
+
+def show(line: str) -> None:
+    """Write a line for people to stdout, shown literally."""
+    print(printable(line))
+
+
+def say(line: str) -> None:
+    """Write a line of narration to stderr, shown literally."""
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def percent(fraction: float | None) -> str:
@@ -65,6 +91,17 @@ def print_table(columns: list[str], rows: list[list[str]], *, right: tuple[int, 
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
+def print_facts(facts: list[tuple[str, str]]) -> None:
+    """Write names and values to stdout, a line each; the values are shown literally."""
+    width = max(len(name) for name, _ in facts) + 1
+    for name, value in facts:
+        print(f"{name:>{width}}  {printable(value)}")
+
+
 def printable(text: str) -> str:
-    """Return the text with every character that a terminal would act on replaced."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    """Return the text as one line, cut if it is long, with every character that a terminal would act on replaced.
+
+    All that the command line prints, from outside or not, passes through here, but for JSON.
+    """
+    line = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[:MAX_CHARACTERS])
+    return line if len(text) <= MAX_CHARACTERS else line[:-1] + "…"

@@ -6,7 +6,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from cockpit import datasets
-from cockpit.cli.common import print_json, print_table, printable, say
+from cockpit.cli.common import print_json, print_table, say, show
 from cockpit.errors import CockpitError
 
 
@@ -110,7 +110,7 @@ class ImportData:
                 progress=progress,
             )
         for note in summary.notes:
-            say(printable(note))
+            say(note)
         return _tell(summary.spec, self.json)
 
 
@@ -121,5 +121,5 @@ def _tell(spec: datasets.DatasetSpec, json: bool) -> int:
         print_json(spec)
     else:
         images = f"{spec.train_images:,} training and {spec.test_images:,} test images"
-        print(f"{spec.name}: {spec.num_classes} classes, {images}")
+        show(f"{spec.name}: {spec.num_classes} classes, {images}")
     return 0

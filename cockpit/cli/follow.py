@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
 from cockpit import launch, records, status
-from cockpit.cli.common import say
+from cockpit.cli.common import printable, say
 from cockpit.store import RecordTail, Run
 
 _POLL_S = 0.25
@@ -22,7 +23,8 @@ def follow_own(run: Run) -> status.RunInfo:
         return follow(run)
     try:
         launch.send(run, "stop")
-        say("\nstopping at the next step, with a checkpoint; Ctrl-C again kills it")
+        say("")  # behind the ^C
+        say("stopping at the next step, with a checkpoint; Ctrl-C again kills it")
         return wait_for_end(run)
     except KeyboardInterrupt:
         launch.send(run, "kill")
@@ -102,7 +104,7 @@ class _Bar(contextlib.AbstractContextManager["_Bar"]):
     def show(self, record: records.Record) -> None:
         match record:
             case records.Phase():
-                self._progress.console.print(f"{record.state}: {record.detail}", markup=False, highlight=False)
+                self._progress.console.print(Text(printable(f"{record.state}: {record.detail}")))
             case records.Step():
                 self._first = self._first or (record.epoch, record.elapsed_s)
                 self._progress.update(

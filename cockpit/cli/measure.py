@@ -12,7 +12,7 @@ import msgspec
 from tyro.conf import OmitArgPrefixes, arg
 
 from cockpit import launch
-from cockpit.cli.common import duration, print_json, print_table, printable, say
+from cockpit.cli.common import duration, print_facts, print_json, print_table, printable, say, show
 from cockpit.cli.fields import Seconds
 from cockpit.datasets import DATASETS, EMBEDDED, find_dataset, is_ready
 from cockpit.devices import check_device
@@ -52,7 +52,7 @@ class Preflight:
         if self.json:
             print_json(estimate)
             return 0
-        rows = [
+        facts = [
             ("device", f"{estimate.device}, {estimate.precision}, {estimate.way}"),
             ("because", estimate.reason),
             ("speed", f"{estimate.img_per_s:,.0f} img/s"),
@@ -61,8 +61,7 @@ class Preflight:
             ("memory", f"{estimate.peak_bytes / 2**30:.2f} GiB at its peak"),
             ("disk", f"{estimate.disk_bytes / 1e6:,.1f} MB and the records"),
         ]
-        for name, value in rows:
-            print(f"{name:>10}  {value}")
+        print_facts(facts)
         return 0
 
 
@@ -132,7 +131,10 @@ class Bench:
 
 def _tell(text: str) -> None:
     """Write what is being measured over what was, on a terminal; elsewhere a line each."""
-    print(f"\r\x1b[2K{text}" if sys.stderr.isatty() else text, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
+    if sys.stderr.isatty():
+        print(f"\r\x1b[2K{printable(text)}", end="", file=sys.stderr)
+    else:
+        say(text)
 
 
 def _print_results(results: list[dict[str, Any]]) -> None:
@@ -146,9 +148,9 @@ def _print_results(results: list[dict[str, Any]]) -> None:
             for name, arm in result["arms"].items()
             if arm
         )
-        print(f"{result['model']}, img/s, median [range]: {ranges}")
+        show(f"{result['model']}, img/s, median [range]: {ranges}")
         for note in [result["reason"], *result["notes"]]:
-            print(f"  {printable(note)}")
+            show(f"  {note}")
 
 
 def _row(result: dict[str, Any]) -> list[str]:

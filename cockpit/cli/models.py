@@ -57,7 +57,8 @@ class ShowModel:
             print_json({"stages": by_stage, "parts": parts})
             return 0
         spec = MODELS[self.name]
-        say(f"{spec.paper}\n{spec.authors}, {spec.year}, arXiv {spec.arxiv}\n\n{spec.idea}\n")
+        for line in (spec.paper, f"{spec.authors}, {spec.year}, arXiv {spec.arxiv}", "", spec.idea, ""):
+            say(line)
         print_table(
             ["stage", "units", "from", "to", "output", "params", "FLOPs"],
             [

@@ -11,7 +11,7 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixe
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from cockpit.cli import datasets, measure, models, runs, training
-from cockpit.cli.common import Command
+from cockpit.cli.common import Command, printable
 from cockpit.recipe import Recipe, options, usual_recipe
 
 
@@ -103,16 +103,23 @@ def parse(words: Sequence[str]) -> Command:
     registry.primitive_rule(_take_word)
     registry.primitive_rule(_take_folder)
     with registry:
-        command = tyro.cli(
-            AnyCommand,
-            args=words,
-            prog="cockpit",
-            description=_DESCRIPTION,
-            config=(FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes),
-        )
+        harmless = [printable(word) for word in words]  # tyro prints as it stands what it does not understand
+        command = _parse(harmless)
+        if harmless != words:
+            command = _parse(words)
     if isinstance(command, training.Train | measure.Preflight):
         command = dataclasses.replace(command, recipe=_read(command.recipe, switches))
     return command
+
+
+def _parse(words: Sequence[str]) -> Any:
+    return tyro.cli(
+        AnyCommand,
+        args=words,
+        prog="cockpit",
+        description=_DESCRIPTION,
+        config=(FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes),
+    )
 
 
 def _take_switches(words: Sequence[str]) -> tuple[list[str], dict[str, bool]]:

@@ -10,7 +10,7 @@ import msgspec
 from tyro.conf import Positional, arg
 
 from cockpit import records, status
-from cockpit.cli.common import open_store, percent, print_json, print_table, printable, say
+from cockpit.cli.common import open_store, percent, print_facts, print_json, print_table, say
 from cockpit.cli.fields import RunRef
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
@@ -96,8 +96,7 @@ class ShowRun:
             facts.insert(3, ("damage", info.damage))
         if recipe is not None:
             facts += [(name, str(value)) for name, value in dataclasses.asdict(recipe).items()]
-        for name, value in facts:
-            print(f"{name:>16}  {printable(value)}")
+        print_facts(facts)
         return 0
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from cockpit import launch, status
-from cockpit.cli.common import open_store, print_json, say
+from cockpit.cli.common import open_store, print_json, say, show
 from cockpit.cli.fields import RunRef, Seconds
 from cockpit.devices import check_device
 from cockpit.errors import CockpitError
@@ -39,7 +39,7 @@ class Launching:
             if self.json:
                 print_json(status.describe(run))
             else:
-                print(run.id)
+                show(run.id)
             return 0
         from cockpit.cli.follow import follow_own
 
@@ -164,10 +164,8 @@ class Test:
         if self.json:
             print_json(report)
         else:
-            print(
-                f"{run.id}  epoch {report.epoch}  {report.images:,} test images of {report.dataset}\n"
-                f"top-1 {report.top1:.2%}   top-5 {report.top5:.2%}   loss {report.loss:.4f}"
-            )
+            show(f"{run.id}  epoch {report.epoch}  {report.images:,} test images of {report.dataset}")
+            show(f"top-1 {report.top1:.2%}   top-5 {report.top5:.2%}   loss {report.loss:.4f}")
         return 0
 
 

@@ -3,6 +3,7 @@
 Writes only to the cache folder, whole datasets at once; an import that fails or is cancelled leaves nothing there.
 """
 
+import os
 import shutil
 from pathlib import Path
 
@@ -169,7 +170,7 @@ def _import_folder(name: str, folder: ImageFolder, skip_unreadable: bool, hflip_
         train_images=len(parts["train"].labels),
         test_images=len(parts["test"].labels),
         hflip_ok=hflip_ok,
-        source=f"imported from {folder.root.resolve()}",
+        source=f"imported from {os.fsencode(folder.root.resolve()).decode(errors='replace')}",
         digests={split: digest(*parts[split]) for split in SPLITS},
         held_out=held_out,
     )

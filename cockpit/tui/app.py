@@ -25,7 +25,7 @@ from cockpit.tui.actions import actions_of
 from cockpit.tui.messages import LaunchRefused, RunLaunched, TestEnded
 from cockpit.tui.runs import RunsScreen
 from cockpit.tui.screen import CockpitScreen, show_error, tell
-from cockpit.tui.text import percent
+from cockpit.tui.text import percent, plain
 from cockpit.tui.watch import RunsReader, read_report
 
 _TEST_LOOK_S = 0.2
@@ -164,6 +164,10 @@ class CockpitApp(App[None]):
     def run_of(self, info: RunInfo) -> Run:
         """Return the run that a row of the listing stands for."""
         return Run(self.store.root / info.id)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Make what is pasted harmless, because it is echoed."""
+        await super().on_event(events.Paste(plain(event.text)) if isinstance(event, events.Paste) else event)
 
     @on(events.DescendantFocus)
     def _still_cursor(self, event: events.DescendantFocus) -> None:

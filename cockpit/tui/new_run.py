@@ -113,13 +113,17 @@ class NewRunScreen(CockpitScreen[None]):
             self._say("no network is highlighted", wrong=True)
             return
         preset = values.pop("preset", _USUAL.preset)
-        recipe = usual_recipe(model, dataset, preset, **values)
-        form.fill_defaults(_resolved(recipe))
+        try:
+            recipe = usual_recipe(model, dataset, preset, **values)
+            form.fill_defaults(_resolved(recipe))
+            self._write("command", words(("$ ", "dim"), self._command(recipe)))
+        except CockpitError as error:  # the dataset is not there any more
+            self._say(str(error), wrong=True)
+            return
         try:
             recipe.complete()
         except CockpitError as error:
             errors.setdefault("", str(error))
-        self._write("command", words(("$ ", "dim"), self._command(recipe)))
         if errors:
             self._say(next(iter(errors.values())), wrong=True)
         else:

@@ -225,14 +225,3 @@ def test_the_cockpit_without_a_terminal_says_so(runs):
     alone = cockpit("--runs", str(runs))
     assert alone.returncode == 2
     assert "needs a terminal" in alone.stderr
-
-
-def test_hostile_names_do_not_reach_the_terminal(runs, data_dir, capsys):
-    folder = runs / "20260101-000000-evil"
-    folder.mkdir(parents=True)
-    (folder / "recipe.json").write_text('{"model": "\\u001b[31mred [/x]", "dataset": "digits", "epochs": 3}')
-    assert main(["runs", "--runs", str(runs)]) == 0
-    assert main(["runs", "show", "last", "--runs", str(runs)]) == 0
-    out = capsys.readouterr().out
-    assert "\x1b" not in out
-    assert "red [/x]" in out
