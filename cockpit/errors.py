@@ -23,4 +23,4 @@ def unknown(what: str, name: str, known: Iterable[str], remedy: str) -> CockpitE
 
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     guess = f" (did you mean {' or '.join(near)}?)" if near else ""
-    return CockpitError(f"unknown {what} {name!r}{guess}; `{remedy}` lists them")
+    return CockpitError(f"unknown {what} {name[:80]!r}{guess}; `{remedy}` lists them")

@@ -15,6 +15,9 @@ import msgspec
 
 from cockpit.errors import CockpitError
 
+_SHOWN = 40
+"""Characters of a wrong value that a sentence shows."""
+
 
 class Option(NamedTuple):
     """One field of the recipe, as a flag or an input of the form."""
@@ -49,8 +52,9 @@ class Option(NamedTuple):
             return
         assert isinstance(value, int | float)
         limits = self.limits
-        if isinstance(value, float) and not math.isfinite(value):  # a whole number may be too large for a float
-            raise CockpitError(f"{self.name} is {value}; it must be a finite number")
+        shown = str(value) if len(str(value)) <= _SHOWN else f"{str(value)[:_SHOWN]}…"
+        if isinstance(value, float) and not math.isfinite(value):
+            raise CockpitError(f"{self.name} is {shown}; it must be a finite number")
         for bound, within, words in (
             (limits.ge, lambda b: value >= b, "at least"),
             (limits.gt, lambda b: value > b, "more than"),
@@ -58,7 +62,7 @@ class Option(NamedTuple):
             (limits.lt, lambda b: value < b, "less than"),
         ):
             if bound is not None and not within(bound):
-                raise CockpitError(f"{self.name} is {value}; it must be {words} {bound:,}")
+                raise CockpitError(f"{self.name} is {shown}; it must be {words} {bound:,}")
 
     def parse(self, text: str) -> Any:
         """Read what a person typed into the form; an empty text is the default.
@@ -77,7 +81,7 @@ class Option(NamedTuple):
             value = self.kind(text)
         except ValueError:
             noun = "a whole number" if self.kind is int else "a number"
-            raise CockpitError(f"{self.name} is {text[:40]!r}; it must be {noun}") from None
+            raise CockpitError(f"{self.name} is {text[:_SHOWN]!r}; it must be {noun}") from None
         self.check(value)
         return value
 

@@ -126,7 +126,8 @@ class Recipe:
             raise CockpitError("nesterov needs a momentum above 0; raise momentum or turn nesterov off")
         if self.num_warmup_epochs > self.num_epochs:
             raise CockpitError(
-                f"warmup_epochs is {self.num_warmup_epochs:g}, longer than the {self.num_epochs} epochs of the run"
+                f"warmup_epochs is {self.num_warmup_epochs:g}, longer than the {self.num_epochs} epochs of the run; "
+                f"take at most {self.num_epochs}"
             )
 
 

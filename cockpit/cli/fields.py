@@ -1,9 +1,23 @@
 """Kinds of flags that several commands share."""
 
+import math
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 from tyro.constructors import PrimitiveConstructorSpec
+
+from cockpit.errors import CockpitError
+
+
+def _read_seconds(words: list[str]) -> float:
+    try:
+        seconds = float(words[0])
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise CockpitError(f"{words[0][:40]!r} is no duration; give seconds, 0 or more")
+    return seconds
+
 
 RunRef = Annotated[Positional[str], arg(metavar="RUN")]
 """A run by its id, the beginning or end of it, or `last`."""
@@ -13,7 +27,7 @@ Seconds = Annotated[
     PrimitiveConstructorSpec(
         nargs=1,
         metavar="SECONDS",
-        instance_from_str=lambda words: float(words[0]),
+        instance_from_str=_read_seconds,
         is_instance=lambda value: isinstance(value, float),
         str_from_instance=lambda value: [f"{value:g}"],
     ),

@@ -29,32 +29,6 @@ def cockpit(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "cockpit", *words], capture_output=True, text=True, timeout=120)
 
 
-BAD_TRAIN = [
-    (["--model", "resnet19"], "unknown model 'resnet19' (did you mean resnet1"),
-    (["--dataset", "nothing"], "unknown dataset 'nothing'"),
-    (["--dataset", "../etc"], "unknown dataset '../etc'"),
-    (["--epochs", "0"], "epochs is 0; it must be at least 1"),
-    (["--epochs", "many"], "epochs is 'many'; it must be a whole number"),
-    (["--lr", "-1"], "lr is -1.0; it must be more than 0"),
-    (["--lr", "nan"], "lr is nan; it must be a finite number"),
-    (["--batch-size", "100000"], "batch size 100000 is larger than the 1,294 training images of digits"),
-    (["--schedule", "sawtooth"], "schedule is 'sawtooth'; choose one of step, cosine, linear, constant"),
-    (["--device", "cuda:9"], "device 'cuda:9' is not on this machine"),
-]
-
-
-@pytest.mark.parametrize(("flags", "sentence"), BAD_TRAIN, ids=lambda value: str(value)[:30])
-def test_a_mistake_is_one_sentence_and_leaves_nothing(runs, data_dir, capsys, flags, sentence):
-    assert main(["train", *flags, "--runs", str(runs)]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("cockpit: ")
-    assert sentence in err
-    assert err.count("\n") == 1
-    assert not runs.exists()
-    assert not data_dir.exists()
-
-
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

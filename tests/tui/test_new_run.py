@@ -69,29 +69,6 @@ async def test_placeholders_follow_the_dataset_and_the_epochs(app):
         await settle(pilot, lambda: shown() == ["200", "0.1", "2"])
 
 
-@pytest.mark.parametrize(
-    ("downs", "typed", "sentence"),
-    [
-        (0, "0", "epochs is 0; it must be at least 1"),
-        (0, "x", "epochs is 'x'; it must be a whole number"),
-        (0, "[/x]", "epochs is '[/x]'; it must be a whole number"),
-        (1, "5000", "batch size 5000 is larger than the 1,294 training images of digits"),
-        (2, "0.9", "val_fraction is 0.9; it must be at most 0.5"),
-        (4, "nan", "lr is nan; it must be a finite number"),
-        (9, "99", "warmup_epochs is 99, longer than the 30 epochs of the run"),
-    ],
-)
-async def test_what_is_wrong_is_said_while_it_is_typed_and_does_not_launch(app, store, downs, typed, sentence):
-    async with app.run_test(size=(80, 24)) as pilot:
-        await form(app, pilot)
-        await pilot.press("tab", "tab", "tab", *["down"] * (1 + downs), *typed)
-        await settle(pilot, lambda: sentence in " ".join(screen_text(app).split()))
-        await pilot.press("enter")
-        await pilot.pause()
-        assert isinstance(app.screen, NewRunScreen)
-        assert not store.list()
-
-
 async def test_every_field_is_reached_with_the_arrows_and_explained(app):
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await form(app, pilot)
