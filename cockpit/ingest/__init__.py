@@ -5,6 +5,8 @@ Writes only to the cache folder, whole datasets at once; an import that fails or
 
 import os
 import shutil
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,6 +15,7 @@ from cockpit.datasets import (
     DATASETS,
     EMBEDDED,
     OUR_FILES,
+    SIZE,
     SPLITS,
     DatasetSpec,
     Packed,
@@ -28,6 +31,7 @@ from cockpit.ingest.digests import digest, hold_out, image_digests
 from cockpit.ingest.digits import read_digits
 from cockpit.ingest.image_folder import ImageFolder, decode, listed, refuse_unusable, scan
 from cockpit.ingest.official import load_official, refuse_misnamed
+from cockpit.ingest.pictures import GREY, RESIZED, TRANSPARENT
 from cockpit.progress import Cancelled, Progress, Stop, Ticker
 
 __all__ = ["Cancelled", "Progress", "Stop", "Summary", "digest", "import_dataset", "pack_digits", "remove_dataset"]
@@ -146,14 +150,15 @@ def _import_folder(name: str, folder: ImageFolder, skip_unreadable: bool, hflip_
 
     parts: dict[Split, Packed] = {}
     skipped: list[str] = []
+    counts: Counter[str] = Counter()
     for split in folder.splits:
-        part, unusable = decode(folder, split, ticker)
+        part, unusable = decode(folder, split, ticker, counts)
         usable = ~np.isin(np.arange(len(part.labels)), list(unusable))
         parts[split] = Packed(part.images[usable], part.labels[usable]) if unusable else part
         skipped += unusable.values()
     if skipped and not skip_unreadable:
         refuse_unusable(folder, skipped, "repair or remove them, or leave them out with --skip-unreadable")
-    notes = list(folder.notes)
+    notes = [*folder.notes, *_tell_conversions(counts)]
     if skipped:
         notes.append(f"{len(skipped):,} files that cannot be used were left out: {listed(skipped, 3)}")
     _check_class_sizes(folder, parts)
@@ -176,6 +181,12 @@ def _import_folder(name: str, folder: ImageFolder, skip_unreadable: bool, hflip_
     )
     home = _store(spec, parts["train"], parts["test"], ticker)
     return Summary(spec=spec, folder=home, skipped=tuple(skipped), notes=tuple(notes))
+
+
+def _tell_conversions(counts: Counter[str]) -> Iterator[str]:
+    words = ((RESIZED, "were resized"), (GREY, "were grey"), (TRANSPARENT, "had transparency, now white"))
+    if told := [f"{counts[name]:,} {what}" for name, what in words if counts[name]]:
+        yield f"every image is {SIZE}×{SIZE} RGB now: {', '.join(told)}"
 
 
 def _check_class_sizes(folder: ImageFolder, parts: dict[Split, Packed]) -> None:

@@ -9,6 +9,7 @@ import os
 import threading
 import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,8 +72,16 @@ def scan(root: Path, ticker: Ticker) -> ImageFolder:
         raise CockpitError(f"{str(error.filename)!r} cannot be read ({error.strerror})") from error
 
 
-def decode(folder: ImageFolder, split: Split, ticker: Ticker) -> tuple[Packed, dict[int, str]]:
+def decode(
+    folder: ImageFolder, split: Split, ticker: Ticker, counts: Counter[str] | None = None
+) -> tuple[Packed, dict[int, str]]:
     """Read the images of a split, several at a time.
+
+    Args:
+        folder: Where they are.
+        split: Which of them.
+        ticker: Told how many are read, and asked whether to go on.
+        counts: Gains what `read_picture` counts.
 
     Returns:
         The images in the order of the files, and for the index of each that cannot be used the name of its file with
@@ -90,21 +99,24 @@ def decode(folder: ImageFolder, split: Split, ticker: Ticker) -> tuple[Packed, d
     unusable: dict[int, str] = {}
     halt = threading.Event()
 
-    def read_chunk(start: int) -> int:
+    def read_chunk(start: int) -> tuple[int, Counter[str]]:
+        found: Counter[str] = Counter()
         stop = min(start + _CHUNK, len(files))
         for index in range(start, stop):
             if halt.is_set():
                 break
             try:
-                images[index] = read_picture(files[index].path)
+                images[index] = read_picture(files[index].path, found)
             except Unusable as error:
                 unusable[index] = f"{str(files[index].path.relative_to(folder.root))!r} ({error})"
-        return stop
+        return stop, found
 
     # Pillow warns on stderr, which may be a full-screen program's; what matters of it is refused by read_picture.
     with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(_NUM_THREADS) as pool:
         try:
-            for done in pool.map(read_chunk, range(0, len(files), _CHUNK)):
+            for done, found in pool.map(read_chunk, range(0, len(files), _CHUNK)):
+                if counts is not None:
+                    counts.update(found)
                 ticker.tick(done, len(files), "reading images")
         except BaseException:
             halt.set()

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,19 +19,25 @@ MAX_PIXELS = 100_000_000
 """A larger image, 300 MB once decoded, is taken for a decompression bomb."""
 _ORIENTATION = 0x0112
 """The EXIF tag that tells how the camera was held."""
+RESIZED, GREY, TRANSPARENT = "resized", "grey", "transparent"
+"""What `read_picture` counts."""
 
 
 class Unusable(Exception):  # noqa: N818 - a finding that the caller collects
     """The file gives no image; the message is the reason in a few words."""
 
 
-def read_picture(path: Path) -> "np.ndarray":
+def read_picture(path: Path, counts: Counter[str] | None = None) -> "np.ndarray":
     """Read an image file as (32, 32, 3) uint8.
 
     An image of 32×32 keeps its pixels. Any other is resized whole, without keeping its proportions, so that nothing
     of the object is cut off (as in Chrabaszcz et al., A Downsampled Variant of ImageNet, 2017, section 2); bicubic,
     with antialiasing. Before that it is turned upright by its EXIF tag, 16-bit grey is scaled to 8 bits,
     transparency is laid over white, and palettes, grey and CMYK become RGB. Of an animation the first frame is taken.
+
+    Args:
+        path: The file.
+        counts: Gains one for each of `RESIZED`, `GREY` and `TRANSPARENT` that was true of the image.
 
     Raises:
         Unusable: When the file is not an image, is damaged, too small or too large.
@@ -43,11 +50,14 @@ def read_picture(path: Path) -> "np.ndarray":
     try:
         with Image.open(path, formats=FORMATS) as image:
             _check_size(*image.size)
+            found = _look_at(image)
             # A JPEG can be decoded at a fraction of its size: a photo in a tenth of the time.
             image.draft("RGB", (4 * SIZE, 4 * SIZE))
             rgb = _to_rgb(_upright(image), image.format)
             if rgb.size != (SIZE, SIZE):
                 rgb = rgb.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+            if counts is not None:
+                counts.update(found)
             return np.asarray(rgb)
     except Image.UnidentifiedImageError:
         raise Unusable("not an image") from None
@@ -77,6 +87,22 @@ def _check_size(width: int, height: int) -> None:
         raise Unusable(f"{width:,}×{height:,} pixels, more than {MAX_PIXELS:,}")
 
 
+def _look_at(image: "Image.Image") -> list[str]:
+    return [
+        name
+        for name, is_so in (
+            (RESIZED, image.size != (SIZE, SIZE)),
+            (GREY, image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")),
+            (TRANSPARENT, _is_transparent(image)),
+        )
+        if is_so
+    ]
+
+
+def _is_transparent(image: "Image.Image") -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+
+
 def _upright(image: "Image.Image") -> "Image.Image":
     from PIL import ImageOps
 
@@ -96,7 +122,7 @@ def _to_rgb(image: "Image.Image", image_format: str | None) -> "Image.Image":
         return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         raise Unusable("pixels of 32 bits, whose range is unknown")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+    if _is_transparent(image):
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
     return image.convert("RGB")

@@ -10,7 +10,6 @@ from textual.widgets import Input
 
 from cockpit import datasets
 from cockpit.cli import main
-from cockpit.devices import device_choices
 from cockpit.tui.menus import Menu
 from cockpit.tui.messages import ChoicesRead
 from cockpit.tui.new_run import NewRunScreen
@@ -28,8 +27,8 @@ TYPED = [
     (
         "batch_size",
         "1295",
-        "batch size 1295 is larger than the 1,294 training images of digits (144 more are for validation); take at most "
-        "1294",
+        "batch size 1295 is larger than the 1,294 training images of digits (144 more are for validation); "
+        "take at most 1294",
     ),
     ("val_fraction", "0", "val_fraction is 0.0; it must be more than 0"),
     ("val_fraction", "1", "val_fraction is 1.0; it must be at most 0.5"),
@@ -57,7 +56,7 @@ CHOSEN = [
     ("sample_s", "often", "'often' is no duration; give seconds, 0 or more"),
     ("sample_s", "nan", "'nan' is no duration; give seconds, 0 or more"),
     ("sample_s", "-1", "'-1' is no duration; give seconds, 0 or more"),
-    ("device", "cuda:9", f"device 'cuda:9' is not on this machine; choose one of {list(dict(device_choices()))[0]}"),
+    ("device", "cuda:9", "device 'cuda:9' is not on this machine; choose one of auto, "),
 ]
 """What the form offers as a choice, so that only the command line can be wrong about it."""
 
