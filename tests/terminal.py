@@ -118,6 +118,13 @@ class Terminal:
         return self._child.exitstatus
 
 
+def behind_a_connection(words: list[str]) -> list[str]:
+    """The command line of what stands in for a server: it runs a program on a terminal that vanishes with it."""
+    import sys
+
+    return [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", *words]
+
+
 def cockpit_words(runs: Path, *more: str) -> list[str]:
     """The command line that opens the cockpit on a folder of runs."""
     import sys

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
+from terminal import Terminal, behind_a_connection
 from waiting import wait_for
 
 from cockpit import durable, launch, records, status
@@ -135,9 +137,15 @@ def test_a_stop_in_mid_epoch_keeps_every_step(store, uninterrupted, number):
 
 
 def test_a_hangup_is_ignored_and_a_second_trainer_refused(store, tiny):
-    run = store.create(recipe(epochs=200))
-    process = psutil.Process(launch.start(run, device="cpu", sample_s=0).pid)
-    wait_for_step(run, 3)
+    flags = ["--dataset", "tiny", "--epochs", "200", "--batch-size", "16", "--device", "cpu", "--sample-s", "0"]
+    words = [sys.executable, "-m", "cockpit", "train", *flags, "--runs", str(store.root)]
+    with Terminal(*behind_a_connection(words)) as terminal:
+        run = wait_for(store.list, what="a run")[0]
+        wait_for_step(run, 3)
+        (follower,) = psutil.Process(terminal.pid).children()
+        terminal.kill()
+        wait_for(lambda: not follower.is_running(), what="the end of `cockpit train`, whose terminal is gone")
+    process = psutil.Process(run.launches()[-1].pid)
     process.send_signal(signal.SIGHUP)
     with pytest.raises(RunBusyError, match="another trainer"):
         launch.start(run, device="cpu")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from terminal import Terminal, cockpit_words
+from terminal import Terminal, behind_a_connection, cockpit_words
 from waiting import wait_for
 
 from cockpit import records
@@ -128,8 +128,7 @@ def test_a_crash_is_told_by_its_traceback_alone(runs):
 
 
 def test_a_terminal_that_is_gone_takes_the_cockpit_and_its_guard_with_it(runs):
-    inner = [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", *cockpit_words(runs)]
-    with Terminal(*inner) as terminal:
+    with Terminal(*behind_a_connection(cockpit_words(runs))) as terminal:
         terminal.wait_for_text("1 run")
         cockpit = only_child(terminal.pid)
         guard = only_child(cockpit.pid)
