@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import math
 import typing
 from pathlib import Path
 
@@ -173,10 +172,8 @@ def test_folding_in_portions_is_folding_at_once_and_no_curve_goes_back(examples)
                 ours, theirs = folded.curve(metric, x), at_once.curve(metric, x)
                 assert ours.x.tolist() == theirs.x.tolist() == sorted(ours.x)
                 assert str(ours.y.tolist()) == str(theirs.y.tolist())
-        assert folded.best == at_once.best
-        assert folded.step == at_once.step
-        assert (folded.phase, folded.resumes) == (at_once.phase, at_once.resumes)
-        assert all(math.isnan(resume.epoch) or resume.epoch >= 0 for resume in folded.resumes)
+        assert (folded.best, folded.step, folded.phase) == (at_once.best, at_once.step, at_once.phase)
+        assert str(folded.resumes) == str(at_once.resumes), "NaN is not equal to itself"
 
     check()
 

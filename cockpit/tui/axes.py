@@ -14,6 +14,8 @@ _TIME_STEPS = (
 )
 _EPSILON = 1e-9
 """The share of a step that rounding errors of floats may amount to."""
+_LEAST = 1e-290
+"""What is nearer to zero is drawn as zero: steps between ticks would be beyond the smallest float."""
 
 
 def steady_limits(
@@ -86,6 +88,8 @@ def compact_time(seconds: float) -> str:
 
 
 def _round_limits(low: float, high: float, intervals: int, percent: bool) -> Limits:
+    if max(abs(low), abs(high)) < _LEAST:
+        low = high = 0.0
     if 0 < low <= high / 2:
         low = 0.0  # a height means more above a zero that is near anyway
     if high - low <= _EPSILON * max(abs(low), abs(high)):
