@@ -140,10 +140,18 @@ def usual_recipe(model: str, dataset: str, preset: str, **chosen: Any) -> Recipe
 
 
 def changes(recipe: Recipe) -> str:
-    """Return what a complete recipe sets apart from the seed's: "preset fast · lr 0.05", or nothing."""
+    """Return what a complete recipe sets apart from the seed's: "preset fast · lr 0.05", or nothing.
+
+    Raises:
+        CockpitError: When the network or the dataset is not known here.
+    """
+    if recipe.model not in MODELS:
+        raise unknown("model", recipe.model, MODELS, "cockpit models")
     usual = usual_recipe(recipe.model, recipe.dataset, recipe.preset)
-    derived = dataclasses.replace(usual, epochs=recipe.epochs, batch_size=recipe.batch_size).complete()
-    expected = dataclasses.replace(derived, epochs=usual.num_epochs, batch_size=usual.batch_size)
+    derived = dataclasses.replace(usual, epochs=recipe.epochs, batch_size=recipe.batch_size)
+    expected = dataclasses.replace(
+        usual, epochs=usual.num_epochs, lr=derived.peak_lr, warmup_epochs=round(derived.num_warmup_epochs, 6)
+    )
     parts = [] if recipe.preset == "seed" else [f"preset {recipe.preset}"]
     for option in options()[3:]:
         value = getattr(recipe, option.name)

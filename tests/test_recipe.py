@@ -109,6 +109,7 @@ def test_recipes_are_frozen():
         (Recipe(epochs=60), "epochs 60"),
         (Recipe(lr=0.05, nesterov=True), "lr 0.05 · nesterov yes"),
         (Recipe(model="vgg11_bn", dataset="cifar10", augment="none"), "augment none"),
+        (Recipe(batch_size=1400, val_fraction=0.01), "batch_size 1400 · val_fraction 0.01"),
         (usual_recipe("resnet18", "cifar10", "fast"), "preset fast"),
         (usual_recipe("resnet18", "cifar10", "fast", epochs=10), "preset fast · epochs 10"),
         (usual_recipe("resnet18", "cifar10", "strong", lr=0.3), "preset strong · lr 0.3"),
