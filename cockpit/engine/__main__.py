@@ -16,7 +16,7 @@ import psutil
 
 from cockpit import records, status
 from cockpit.engine.journal import SAMPLE_S, Journal
-from cockpit.engine.stopping import StopFlag, Stopped
+from cockpit.engine.stopping import BEFORE_STEPS, StopFlag, Stopped
 from cockpit.errors import CockpitError
 from cockpit.store import Run
 
@@ -52,8 +52,8 @@ def _train(run: Run, device: str, sample_s: float, lock_fd: int | None) -> int:
     journal = Journal(run, attempt, sample_s)
     run.append_launch(_introduce(device, attempt))
     try:
-        from cockpit.engine.train import train
-
+        with stop.at_once(BEFORE_STEPS):  # torch takes seconds to load, minutes from a slow disk
+            from cockpit.engine.train import train
         train(run, device, journal, stop)
     except Stopped as stopped:
         journal.phase("stopped", str(stopped))

@@ -100,7 +100,7 @@ class GraphStep:
         self._images = batch.clone(memory_format=torch.preserve_format)
         self._labels = torch.zeros(len(batch), dtype=torch.int64, device=batch.device)
         self._graph = torch.cuda.CUDAGraph()
-        before = _Snapshot(model, optimizer)
+        before = Spare(model, optimizer)
         self._use_lr_of_graph()
         stream = torch.cuda.Stream(batch.device)
         stream.wait_stream(torch.cuda.current_stream(batch.device))
@@ -192,10 +192,11 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
             group["lr"] = lr
 
 
-class _Snapshot:
+class Spare:
     """Copies of weights, buffers, momentum and random state, to be put back in place."""
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Copy all that a step changes."""
         self._model, self._optimizer = model, optimizer
         self._tensors = [(tensor, tensor.detach().clone()) for tensor in model.state_dict(keep_vars=True).values()]
         self._momenta = {
@@ -203,7 +204,8 @@ class _Snapshot:
             for parameter, state in optimizer.state.items()
             if state.get("momentum_buffer") is not None
         }
-        self._rng = torch.cuda.get_rng_state()
+        self._rng = torch.get_rng_state()
+        self._device_rng = torch.cuda.get_rng_state() if next(model.parameters()).is_cuda else None
 
     def restore(self) -> None:
         """Put everything back; momentum that did not exist becomes zero, which gives the first step its meaning."""
@@ -214,4 +216,6 @@ class _Snapshot:
                 buffer = state.get("momentum_buffer")
                 if buffer is not None:
                     buffer.copy_(self._momenta[parameter]) if parameter in self._momenta else buffer.zero_()
-        torch.cuda.set_rng_state(self._rng)
+        torch.set_rng_state(self._rng)
+        if self._device_rng is not None:
+            torch.cuda.set_rng_state(self._device_rng)

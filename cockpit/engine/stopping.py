@@ -1,7 +1,17 @@
-"""Being asked to stop: a signal sets a flag, the loop looks at it between steps."""
+"""Being asked to stop: a signal sets a flag, which the loop looks at between steps.
 
+Where nothing can be left half done, in long work that looks at no flag, a signal ends the work itself.
+"""
+
+import contextlib
 import signal
+from collections.abc import Iterator
 from types import FrameType
+
+from cockpit.progress import Cancelled
+
+BEFORE_STEPS = "before the first step"
+"""When a stop came that left nothing to save."""
 
 
 class Stopped(Exception):  # noqa: N818  not an error
@@ -13,6 +23,7 @@ class StopFlag:
 
     def __init__(self) -> None:
         self.reason = ""
+        self._interrupts = False
 
     def __call__(self) -> bool:
         return bool(self.reason)
@@ -23,5 +34,31 @@ class StopFlag:
             signal.signal(number, self._ask)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
+    @contextlib.contextmanager
+    def at_once(self, when: str) -> Iterator[None]:
+        """Let a request end the work in here without waiting for it, wherever it stands.
+
+        Args:
+            when: The end of the sentence that says so, for example "while cifar10 was prepared".
+
+        Raises:
+            Stopped: As soon as a request comes, or when there was one already.
+        """
+        try:
+            self._interrupts = True
+            if self.reason:
+                raise KeyboardInterrupt
+            yield
+            self._interrupts = False
+        except (KeyboardInterrupt, Cancelled):
+            if not self.reason:  # a Ctrl-C of a command that takes no requests
+                raise
+            raise Stopped(f"by {self.reason} {when}") from None
+        finally:
+            self._interrupts = False
+
     def _ask(self, number: int, _: FrameType | None) -> None:
         self.reason = signal.Signals(number).name
+        if self._interrupts:
+            self._interrupts = False
+            raise KeyboardInterrupt  # which nobody takes for an error of the work

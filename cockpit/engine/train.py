@@ -19,13 +19,13 @@ from cockpit.engine.backend import Backend, choose_backend, make_exact
 from cockpit.engine.checkpoint import LoopState, load_last, take_snapshot, take_up_best
 from cockpit.engine.data import TrainingData, load_training_data, prepare
 from cockpit.engine.evaluate import evaluate, run_test
+from cockpit.engine.interruptible import InterruptibleStep
 from cockpit.engine.journal import Journal
 from cockpit.engine.keeper import Keeper
 from cockpit.engine.schedule import Schedule, make_schedule
 from cockpit.engine.step import TakeStep, make_optimizer, make_step
-from cockpit.engine.stopping import StopFlag, Stopped
+from cockpit.engine.stopping import BEFORE_STEPS, StopFlag, Stopped
 from cockpit.engine.tally import Tally
-from cockpit.progress import Cancelled
 from cockpit.recipe import Recipe, val_images
 from cockpit.store import Run
 from nets import build
@@ -50,7 +50,8 @@ def train(run: Run, device: str, journal: Journal, stop: StopFlag) -> None:
         while loop.state.epoch < loop.recipe.num_epochs:
             run_epoch(loop, keeper, stop)
     journal.phase("testing", f"epoch {loop.state.best_epoch} on the test images of {loop.recipe.dataset}")
-    report = run_test(run, loop.backend)
+    with stop.at_once("during the test; a resume tests it"):
+        report = run_test(run, loop.backend)
     journal.phase("finished", f"test top-1 {report.top1:.2%}")
 
 
@@ -58,23 +59,18 @@ def begin(run: Run, device: str, journal: Journal, stop: StopFlag) -> "Loop":
     """Prepare the data, choose how to step, and build the training, or take it up where it stands.
 
     Raises:
-        Stopped: When `stop` said so while the data were prepared.
+        Stopped: When `stop` said so; there is nothing to save yet.
         CockpitError: When the run cannot go on, in a sentence.
     """
     recipe = run.recipe
     journal.phase("preparing", f"reading {recipe.dataset}")
-    try:
+    with stop.at_once(f"while {recipe.dataset} was prepared"):
         prepare(recipe.dataset, journal.progress, stop)
-    except Cancelled:
-        raise Stopped(f"by {stop.reason} while {recipe.dataset} was prepared") from None
-    if recipe.exact:
-        make_exact()
-    if stop():
-        raise Stopped(f"by {stop.reason} before the first step")
-    backend, choice = choose(run, choose_backend(device, recipe.precision), journal)
-    if stop():
-        raise Stopped(f"by {stop.reason} before the first step")
-    loop = Loop.begin(run, backend, choice, journal)
+    with stop.at_once(BEFORE_STEPS):
+        if recipe.exact:
+            make_exact()
+        backend, choice = choose(run, choose_backend(device, recipe.precision), journal)
+        loop = Loop.begin(run, backend, choice, journal, stop)
     how = f"{backend.name}, {choice.precision}, {choice.way}, {torch.get_num_threads()} threads"
     journal.phase("running", f"{how}; {choice.reason}")
     return loop
@@ -111,7 +107,7 @@ class Loop(NamedTuple):
     hflip: bool
 
     @classmethod
-    def begin(cls, run: Run, backend: Backend, choice: records.Choice, journal: Journal) -> "Loop":
+    def begin(cls, run: Run, backend: Backend, choice: records.Choice, journal: Journal, stop: StopFlag) -> "Loop":
         """Build everything from the recipe, then take up the checkpoint if there is one."""
         recipe = run.recipe
         spec = datasets.find_dataset(recipe.dataset)
@@ -124,6 +120,8 @@ class Loop(NamedTuple):
         take_up_best(run, state)
         images, _ = data.train.plain(0, recipe.batch_size)
         take_step = make_step(choice.way, model, optimizer, backend, images, recipe)
+        layer_by_layer = backend.device.type == "cpu" and choice.way == "eager"
+        take_step = InterruptibleStep(take_step, model, optimizer, stop, layer_by_layer=layer_by_layer)
         journal.continue_from(state.step, state.elapsed_s)
         journal.watch_device(backend.device.type, backend.device.index or 0, backend.name)
         schedule = make_schedule(recipe, math.ceil(len(data.train) / recipe.batch_size))
@@ -146,6 +144,7 @@ class Loop(NamedTuple):
         """Train the present epoch from the batch it stands at; yield after every step, and close its sums at the end.
 
         Raises:
+            Stopped: When a slow step was given up for a request; it is as if it had not begun.
             CockpitError: When the loss is no number any more.
         """
         state, recipe = self.state, self.recipe
@@ -198,15 +197,19 @@ class Loop(NamedTuple):
 
 def run_epoch(loop: Loop, keeper: Keeper, stop: StopFlag) -> None:
     """Train one epoch from the batch it stands at, validate, and keep the weights."""
-    for _ in (steps := loop.steps()):
-        if stop():
-            steps.close()
-            _keep(loop, keeper)
-            keeper.flush()
-            raise Stopped(f"by {stop.reason} at step {loop.state.step}, checkpoint saved")
+    try:
+        for _ in (steps := loop.steps()):
+            if stop():
+                steps.close()
+                raise Stopped(f"by {stop.reason} at step {loop.state.step}")
+        with stop.at_once("during the validation"):
+            scores = evaluate(loop.model, loop.data.val, loop.backend)
+    except Stopped as stopped:
+        _keep(loop, keeper)
+        keeper.flush()
+        raise Stopped(f"{stopped}, checkpoint saved") from None
     state, num_images = loop.state, len(loop.data.train)
     train_loss, train_acc, epoch_s = state.epoch_loss / num_images, state.epoch_hits / num_images, state.epoch_s
-    scores = evaluate(loop.model, loop.data.val, loop.backend)
     loop.end_epoch()
     best = state.best_val_acc is None or scores.top1 > state.best_val_acc
     if best:
