@@ -63,7 +63,7 @@ def _train(run: Run, device: str, sample_s: float, lock_fd: int | None) -> int:
     except Exception as error:  # the engine's edge: whatever it was, the run folder must say so
         with contextlib.suppress(OSError):  # the log may lie on a full disk
             traceback.print_exc()
-        journal.phase("failed", _explain(error, run))
+        journal.phase("failed", _explain(error, run, device))
         return 1
     finally:
         journal.close()
@@ -88,7 +88,7 @@ def _preflight(run: Run, device: str, seconds: float) -> int:
         raise
     except Exception as error:
         traceback.print_exc()
-        raise CockpitError(_explain(error, run)) from None
+        raise CockpitError(_explain(error, run, device)) from None
     return 0
 
 
@@ -130,14 +130,13 @@ def _git_commit() -> str:
         return ""
 
 
-def _explain(error: Exception, run: Run) -> str:
-    import torch
+def _explain(error: Exception, run: Run, device: str) -> str:
+    from cockpit.engine.fitting import advise
+    from cockpit.engine.memory import is_out_of_memory, let_go
 
-    if isinstance(error, torch.OutOfMemoryError):
-        return (
-            f"out of memory with batch size {run.recipe.batch_size}; "
-            f"start a new run with --batch-size {max(1, run.recipe.batch_size // 2)}"
-        )
+    if is_out_of_memory(error):
+        let_go(error)
+        return advise(run, device)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"the disk of {run.path} is full; make room, then resume the run"
     return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -11,6 +11,7 @@ from cockpit import datasets, records
 from cockpit.engine.augment import ImageBank
 from cockpit.engine.backend import Backend, choose_backend
 from cockpit.engine.checkpoint import load_best
+from cockpit.engine.memory import is_out_of_memory, let_go
 from cockpit.errors import CockpitError
 from cockpit.store import Run
 from nets import build
@@ -30,15 +31,32 @@ class Scores(NamedTuple):
     """0-1; among all classes if there are fewer than five."""
 
 
-@torch.inference_mode()
 def evaluate(model: nn.Module, bank: ImageBank, backend: Backend) -> Scores:
-    """Run every image of a bank once through the network in eval mode; sums are read from the device once."""
+    """Run every image of a bank once through the network in eval mode.
+
+    Fewer at a time, where there is no memory for `BATCH`: that changes no image's logits, only the order of sums.
+    """
+    batch = BATCH
+    while True:
+        try:
+            return _evaluate(model, bank, backend, batch)
+        except (RuntimeError, MemoryError) as error:
+            if batch == 1 or not is_out_of_memory(error):
+                raise
+            let_go(error)
+        batch //= 2
+        print(f"no memory to evaluate {2 * batch} images at a time; trying {batch}", flush=True)
+
+
+@torch.inference_mode()
+def _evaluate(model: nn.Module, bank: ImageBank, backend: Backend, batch: int) -> Scores:
+    """Evaluate so many images at a time; sums are read from the device once."""
     was_training = model.training
     model.eval()
     loss = torch.zeros((), dtype=backend.sum_dtype, device=backend.device)
     hits = torch.zeros(2, dtype=torch.int64, device=backend.device)
-    for start in range(0, len(bank), BATCH):
-        images, labels = bank.plain(start, start + BATCH)
+    for start in range(0, len(bank), batch):
+        images, labels = bank.plain(start, start + batch)
         with backend.autocast():
             logits = model(images)
         loss += F.cross_entropy(logits.float(), labels, reduction="sum")

@@ -15,6 +15,7 @@ import torch
 
 from cockpit import datasets, records
 from cockpit.engine.backend import Backend, has_bf16
+from cockpit.engine.memory import is_out_of_memory
 from cockpit.engine.step import TakeStep, make_optimizer, make_step
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
@@ -171,6 +172,7 @@ def measure(recipe: Recipe, backend: Backend, ways: Sequence[Way], num_steps: in
 
     Raises:
         CockpitError: When no way works.
+        RuntimeError: When none does for want of memory.
     """
     tried: list[records.Trial] = []
     rounds = _ROUNDS
@@ -234,7 +236,8 @@ def _verdict(backend: Backend, last: list[records.Trial], tried: list[records.Tr
     cost = {id(trial): _seconds(trial) + (trial.setup_s or 0.0) / max(1, num_steps) for trial in last}
     plain, best = last[0], min(last, key=lambda trial: cost[id(trial)])
     if best.step_s is None:
-        raise CockpitError(f"no step can be taken on {backend.name}: {plain.note}")
+        error = RuntimeError(f"no step can be taken on {backend.name}: {plain.note}")
+        raise error if is_out_of_memory(error) else CockpitError(str(error))
     if cost[id(best)] >= _GAIN * cost[id(plain)]:
         best = plain
     others = ", ".join(_describe(trial) for trial in last if trial is not best)

@@ -134,3 +134,39 @@ def test_the_bench_measures_on_the_card(digits):
     assert result.precision == "bf16"
     assert result.peak_bytes > 0
     assert all(result.arms.values())
+
+
+def test_a_run_out_of_memory_says_so_and_the_batch_size_that_it_advises_fits(tmp_path, digits):
+    free, _ = torch.cuda.mem_get_info(0)
+    torch.cuda.empty_cache()
+    held = torch.empty(free - 4 * 2**30, dtype=torch.uint8, device="cuda:0")  # as another job holds a shared card
+    store = RunStore(tmp_path / "runs")
+
+    def train(batch_size: int) -> status.RunInfo:
+        run = store.create(Recipe(model="resnet50", epochs=1, batch_size=batch_size, precision="fp32").complete())
+        launch.start(run, device="cuda:0")
+        wait_for(lambda: status.describe(run).status not in status.LIVE, 200)
+        assert run.recipe.batch_size == batch_size
+        return status.describe(run)
+
+    failed = train(1294)
+    assert failed.status == "failed"
+    assert failed.detail.startswith("out of memory with batch size 1294 on cuda:0 ")
+    advised = int(failed.detail.rpartition("--batch-size ")[2])
+    assert 8 <= advised < 1294
+    info = train(advised)
+    assert info.status == "finished", info.detail
+    del held
+
+
+def test_a_card_without_room_for_one_image_advises_another_remedy(tmp_path, tiny):
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info(0)
+    held = torch.empty(free - 700 * 2**20, dtype=torch.uint8, device="cuda:0")  # a context alone takes most of that
+    run = RunStore(tmp_path / "runs").create(Recipe(model="vit_h", dataset="tiny", epochs=1, batch_size=16).complete())
+    launch.start(run, device="cuda:0")
+    wait_for(lambda: status.describe(run).status not in status.LIVE, 200)
+    info = status.describe(run)
+    assert info.status == "failed"
+    assert "too little for one image a step; free some, or choose another device" in info.detail
+    del held
