@@ -1,6 +1,7 @@
 """Start a trainer that outlives us, signal it, and start it again. Never imports torch."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -13,9 +14,15 @@ from cockpit import files, records, status
 from cockpit.devices import check_device
 from cockpit.errors import CockpitError
 from cockpit.store import Run, RunBusyError
+from nets.catalog import MODELS
 
 _START_S = 30.0
 """How long a fresh trainer may take to write its launch line: it does so before it imports torch."""
+_RECORDS_BYTES = 1_000_000
+"""Room for the records and the log of a run that begins; more of them is a matter of days."""
+_CHECKPOINTS_BYTES = 20
+"""Bytes a parameter: the best weights, the resume state with its momentum, and the one that is about to replace it."""
+_REPORT_BYTES = 50_000
 _LET_GO_S = 2.0
 """How long to wait for a writer lock before the run counts as another trainer's."""
 TRAINER_ENVIRONMENT = {
@@ -28,7 +35,39 @@ libgomp's own spinning 285 and less than 36 img/s, none at all 190 and 135, 5,00
 """
 
 
-def start(run: Run, *, device: str = "auto", sample_s: float | None = None) -> records.Launch:
+def check_resumable(run: Run, *, force: bool = False) -> None:
+    """Raise CockpitError, with the reason and the remedy, when a run cannot be resumed; see `start` for `force`."""
+    info = status.describe(run)
+    if info.status == "stale":
+        _leave_to_other_host(run, force=force)
+        if not status.is_elsewhere(run.launches()[-1]):
+            raise CockpitError(f"run {run.id} is stale, so it is not started again: {info.detail}")
+    elif info.status not in status.RESUMABLE:
+        if info.status == "damaged":
+            raise CockpitError(f"run {run.id} is damaged: {info.detail}")
+        raise CockpitError(
+            f"run {run.id} is {info.status}, so there is nothing to resume; only a stopped, failed, lost or waiting "
+            f"run can be resumed"
+        )
+
+
+def _leave_to_other_host(run: Run, *, force: bool) -> None:
+    """Raise CockpitError when a trainer of another host may have the run: its process cannot be seen from here."""
+    launches = run.launches()
+    if not launches or not status.is_elsewhere(launches[-1]):
+        return
+    host = launches[-1].host
+    state, _ = status.judge(run, launches, run.tail())
+    if state == "stale" and not force:
+        raise CockpitError(
+            f"run {run.id} was started on {host} and may go on there, though nothing was heard of it for minutes; see "
+            f"there, and if its trainer is surely dead, `cockpit resume {run.id} --force` takes the run over"
+        )
+    if state in status.LIVE - {"stale"}:
+        raise CockpitError(f"run {run.id} is {state} on {host}; stop it there")
+
+
+def start(run: Run, *, device: str = "auto", sample_s: float | None = None, force: bool = False) -> records.Launch:
     """Start or resume a run's trainer in a session of its own and return its launch once it has written it.
 
     The writer lock is taken here and inherited by the trainer, so there is no moment at which two could start.
@@ -37,12 +76,17 @@ def start(run: Run, *, device: str = "auto", sample_s: float | None = None) -> r
         run: A run that nobody trains.
         device: "auto", "cpu", "mps", "cuda" or "cuda:<n>".
         sample_s: Seconds between live samples, 0 for every step; None is the trainer's default.
+        force: Take the run over from another host whose trainer is silent. Somebody must have seen that it is dead.
 
     Raises:
         RunBusyError: When another trainer has the run.
-        CockpitError: When the device is not here, or the trainer does not start.
+        CockpitError: When the device is not here, another host may have the run, or the trainer does not start.
     """
     check_device(device)
+    _leave_to_other_host(run, force=force)
+    kept_bytes = sum(path.stat().st_size for path in (run.last_path, run.best_path) if path.exists())
+    model = MODELS.get(run.recipe.model)
+    _check_room(run, "train", _RECORDS_BYTES + max(0, _CHECKPOINTS_BYTES * (model.params if model else 0) - kept_bytes))
     argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "train", "--device", device]
     if sample_s is not None:
         argv += ["--sample-s", str(sample_s)]
@@ -64,6 +108,23 @@ def start(run: Run, *, device: str = "auto", sample_s: float | None = None) -> r
     return launches[-1]
 
 
+def _check_room(run: Run, verb: str, num_bytes: int) -> None:
+    """Raise CockpitError when a run's folder cannot be written, or its disk has not so much room."""
+    try:
+        disk = os.statvfs(run.path)
+    except OSError as error:
+        raise CockpitError(f"{run.path} cannot be read: {error.strerror}") from error
+    if not os.access(run.path, os.W_OK):
+        reason = os.strerror(errno.EROFS if disk.f_flag & os.ST_RDONLY else errno.EACCES)
+        raise CockpitError(f"{run.path} cannot be written: {reason}; make it writable, or copy the run elsewhere")
+    free_bytes = disk.f_bavail * disk.f_frsize
+    if free_bytes < num_bytes:
+        raise CockpitError(
+            f"no room to {verb} {run.id}: that takes {num_bytes / 1e6:.1f} MB and the disk of {run.path.parent} has "
+            f"{free_bytes / 1e6:.1f} MB left; make room there"
+        )
+
+
 def _lock_soon(run: Run) -> int:
     """Take the writer lock; the threads of a trainer that was just killed may hold it for a moment yet."""
     deadline = time.monotonic() + _LET_GO_S
@@ -76,14 +137,20 @@ def _lock_soon(run: Run) -> int:
             time.sleep(0.05)
 
 
+def check_testable(run: Run) -> None:
+    """Raise CockpitError when a run has no checkpoint yet, or the result of its test could not be kept."""
+    if not os.path.lexists(run.best_path):
+        raise CockpitError(f"run {run.id} has no best checkpoint yet; it comes with the first epoch's validation")
+    _check_room(run, "test", _REPORT_BYTES)
+
+
 def start_test(run: Run, *, device: str = "auto") -> subprocess.Popen[bytes]:
     """Start a test of a run's best checkpoint in a session of its own; its result is the run's test.json.
 
     Raises:
-        CockpitError: When there is no checkpoint yet, or the test's log cannot be written.
+        CockpitError: When there is no checkpoint yet, its result could not be kept, or its log cannot be written.
     """
-    if not os.path.lexists(run.best_path):
-        raise CockpitError(f"run {run.id} has no best checkpoint yet; it comes with the first epoch's validation")
+    check_testable(run)
     argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "test", "--device", device]
     try:
         run.test_log_path.unlink(missing_ok=True)

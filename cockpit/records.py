@@ -190,6 +190,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for: "auto", "cpu", "cuda:0", "mps"."""
     versions: dict[str, str] = {}
     """Versions of cockpit, python, torch and the like."""
+    oom_kills: dict[str, int] = {}
+    """Processes that the kernel had killed for lack of memory before this one began, by counter (`cockpit.causes`)."""
     git_commit: str = ""
     """Commit of the cockpit checkout, empty outside one; "+" behind it when the tree was changed."""
 

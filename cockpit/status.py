@@ -3,7 +3,9 @@
 Nothing here is stored, and exit codes play no part: a status that is written down lies after a kill -9.
 """
 
+import contextlib
 import functools
+import os
 import platform
 import socket
 import subprocess
@@ -15,7 +17,7 @@ from typing import Literal, TypeVar
 import msgspec
 import psutil
 
-from cockpit import records
+from cockpit import causes, records
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe, changes
 from cockpit.store import Run, Tail
@@ -28,6 +30,8 @@ LIVE: frozenset[str] = frozenset({"starting", "running", "stale"})
 """Statuses of a run whose trainer holds the folder."""
 RESUMABLE: frozenset[str] = frozenset({"waiting", "stopped", "failed", "lost"})
 """Statuses from which `resume` makes sense."""
+TROUBLED: frozenset[str] = frozenset({"stopped", "failed", "lost", "stale", "damaged"})
+"""Statuses of a run that does not go on by itself; its detail says why."""
 _SILENCE_S = 120.0
 """A trainer of another host that has written nothing for so long is stale: it samples every few seconds."""
 
@@ -148,9 +152,11 @@ def judge(run: Run, launches: list[records.Launch], tail: Tail) -> tuple[Status,
                 return phase.state, phase.detail
     life = find_life(launch, run.metrics_path)
     if life == "dead":
-        return "lost", f"its process (pid {launch.pid} on {launch.host}) is gone without a word; resume continues it"
+        return "lost", causes.explain(run, launch, phase, restarted=launch.boot_id != boot_id())
+    if life == "frozen" and is_elsewhere(launch):
+        return "stale", f"{launch.host}, where it was started, has written nothing for minutes; see there how it is"
     if life == "frozen":
-        return "stale", f"its process (pid {launch.pid} on {launch.host}) is stopped or silent"
+        return "stale", f"its process is suspended; `kill -CONT {launch.pid}` on {launch.host} lets it go on"
     if phase is None:
         return "starting", "the trainer starts"
     if phase.state == "preparing":
@@ -198,7 +204,7 @@ def find_life(launch: records.Launch, heartbeat: Path, heartbeats: Heartbeats = 
 
     On its own host by boot, pid, start time and not being a zombie; on another host by the growth of its records.
     """
-    if launch.host != host_name():
+    if is_elsewhere(launch):
         return "alive" if heartbeats.silence_s(heartbeat, launch.time) < _SILENCE_S else "frozen"
     if launch.boot_id != boot_id():
         return "dead"
@@ -214,8 +220,20 @@ def find_life(launch: records.Launch, heartbeat: Path, heartbeats: Heartbeats = 
     return "frozen" if state in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP) else "alive"
 
 
+def is_elsewhere(launch: records.Launch) -> bool:
+    """Tell whether a launch was made on another host, whose processes cannot be seen from here."""
+    return launch.host != host_name()
+
+
 def since_boot(process: psutil.Process) -> float:
-    """Return a process's start in seconds since boot: both of psutil's readings move together when the clock is set."""
+    """Return a process's start in seconds since boot, which does not move when the clock is set.
+
+    On Linux as the kernel counts it: older versions of psutil take the time of boot from before and after a change of
+    the clock, and a living process looks like another one.
+    """
+    with contextlib.suppress(OSError):
+        counted = Path(f"/proc/{process.pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return int(counted[19]) / os.sysconf("SC_CLK_TCK")
     return process.create_time() - psutil.boot_time()
 
 

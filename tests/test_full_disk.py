@@ -1,37 +1,20 @@
 """A disk that fills up under a run: a real, small file system."""
 
-import os
-import shutil
-import subprocess
-
 import pytest
+from disks import contents, fill, mounted
 from waiting import wait_for
 
 from cockpit import durable, launch, records, status
+from cockpit.cli import main
 from cockpit.recipe import Recipe
 from cockpit.store import RecordTail, Run, RunStore
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 8 MB; only root may mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("no file system can be mounted here")
-    yield folder
-    for run in RunStore(folder / "runs").list():
-        launch.send(run, "kill")
-        wait_for(lambda run=run: status.describe(run).status not in status.LIVE)
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(folder, *, but_bytes: int) -> None:
-    """Take all room of a disk but so much."""
-    disk = os.statvfs(folder)
-    room = disk.f_bavail * disk.f_frsize - but_bytes
-    (folder / "filler").write_bytes(bytes(room))
+    """A file system of 8 MB."""
+    with mounted(tmp_path / "disk", size_bytes=8 << 20) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("left_bytes", [1_000_000, 0], ids=["too little for a save", "none at all"])
@@ -58,3 +41,22 @@ def resumed_in_order(run: Run) -> bool:
     """Tell whether the second attempt began at a step that the first had done."""
     starts = [r.step for r in RecordTail(run).read() if isinstance(r, records.Phase) and r.state == "running"]
     return len(starts) == 2 and starts[0] == 0 < starts[1]
+
+
+@pytest.mark.parametrize("left_bytes", [0, 8_192, 2_000_000], ids=["none", "two blocks", "too little for checkpoints"])
+def test_nothing_is_launched_on_a_full_disk(small_disk, tiny, capsys, left_bytes):
+    store = RunStore(small_disk / "runs")
+    waiting = store.create(Recipe(dataset="tiny").complete())
+    fill(small_disk, but_bytes=left_bytes)
+    before = contents(small_disk / "runs")
+    for words in (["train", "--dataset", "tiny", "--batch-size", "16"], ["resume", waiting.id]):
+        assert main([*words, "--device", "cpu", "--runs", str(store.root)]) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        if left_bytes or words[0] == "resume":
+            assert "no room to train" in err
+            assert err.endswith("MB left; make room there\n")
+        else:
+            assert f"no run can be made in {store.root}: No space left on device; choose another folder" in err
+    assert contents(small_disk / "runs") == before
+    assert [run.id for run in store.list()] == [waiting.id]

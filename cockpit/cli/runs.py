@@ -15,6 +15,11 @@ from cockpit.cli.fields import RunRef
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
 
+_WHY_WIDTH = 72
+"""Characters; `runs show` tells the whole."""
+_LOG_LINES = 8
+"""Lines of the log that `runs show` tells of a run in trouble."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ListRuns:
@@ -35,7 +40,7 @@ class ListRuns:
             say(f"no runs in {store.root}; `cockpit train` makes one, `cockpit` too")
         else:
             print_table(
-                ["run", "status", "epoch", "best val", "at", "test top-1", "top-5", "recipe"],
+                ["run", "status", "epoch", "best val", "at", "test top-1", "top-5", "recipe", "why"],
                 [
                     [
                         row.id,
@@ -46,12 +51,20 @@ class ListRuns:
                         percent(row.test and row.test.top1),
                         percent(row.test and row.test.top5),
                         row.damage or row.changes or "the seed's",
+                        _why(row),
                     ]
                     for row in rows
                 ],
                 right=(2, 3, 4, 5, 6),
             )
         return 0
+
+
+def _why(row: status.RunInfo) -> str:
+    """Return why a run is not under way and not finished, as far as a column has room."""
+    if row.status not in status.TROUBLED:
+        return ""
+    return row.detail if len(row.detail) <= _WHY_WIDTH else row.detail[: _WHY_WIDTH - 1].rstrip() + "…"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +88,12 @@ class ShowRun:
             recipe = run.recipe
         with contextlib.suppress(CockpitError):
             launches = run.launches()
-        whole = msgspec.to_builtins(info) | {"recipe": recipe, "launches": launches, "size_bytes": run.size_bytes()}
+        whole = msgspec.to_builtins(info) | {
+            "recipe": recipe,
+            "launches": launches,
+            "size_bytes": run.size_bytes(),
+            "log": run.log_tail(_LOG_LINES),
+        }
         if self.json:
             print_json(whole)
             return 0
@@ -96,6 +114,8 @@ class ShowRun:
             facts.insert(3, ("damage", info.damage))
         if recipe is not None:
             facts += [(name, str(value)) for name, value in dataclasses.asdict(recipe).items()]
+        if info.status in status.TROUBLED:
+            facts += zip(["its log ends", *[""] * _LOG_LINES], whole["log"], strict=False)
         print_facts(facts)
         return 0
 

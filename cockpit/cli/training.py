@@ -1,7 +1,6 @@
 """The commands that start, watch, stop, resume and test a run."""
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -31,8 +30,8 @@ class Launching:
     json: bool = False
     """Print the run as JSON when it has ended (with --detach, at once)."""
 
-    def _launch(self, run: Run) -> None:
-        launch.start(run, device=self.device, sample_s=self.sample_s)
+    def _launch(self, run: Run, *, force: bool = False) -> None:
+        launch.start(run, device=self.device, sample_s=self.sample_s, force=force)
 
     def _follow_or_leave(self, run: Run) -> int:
         if self.detach:
@@ -72,16 +71,14 @@ class Resume(Launching):
 
     run: RunRef
     """Run: its id, the beginning or end of it, or `last`."""
+    force: bool = False
+    """Take it over from another host that is silent. Only if its trainer there is surely dead: two would write."""
 
     def execute(self) -> int:
         """Start the trainer again."""
         run = open_store(self.runs).get(self.run)
-        info = status.describe(run)
-        if info.status == "damaged":
-            raise CockpitError(f"run {run.id} is damaged: {info.detail}")
-        if info.status not in status.RESUMABLE:
-            raise CockpitError(f"run {run.id} is {info.status}, so there is nothing to resume")
-        self._launch(run)
+        launch.check_resumable(run, force=self.force)
+        self._launch(run, force=self.force)
         return self._follow_or_leave(run)
 
 
@@ -122,6 +119,9 @@ class Stop:
         run = open_store(self.runs).get(self.run)
         if not launch.send(run, "stop"):
             raise CockpitError(f"run {run.id} is not running")
+        info = status.describe(run)
+        if info.status == "stale":
+            raise CockpitError(f"run {run.id} is stale and heeds the request only once it goes on: {info.detail}")
         info = wait_for_end(run)
         say(f"{run.id}: {info.status}, {info.detail}")
         if self.json:
@@ -156,8 +156,7 @@ class Test:
             run = best_run(store, self.model, self.dataset)
         else:
             raise CockpitError("name a run, or --model and --dataset to test the best run of that pair")
-        if not os.path.lexists(run.best_path):
-            raise CockpitError(f"run {run.id} has no best checkpoint yet; it comes with the first epoch's validation")
+        launch.check_testable(run)
         from cockpit.engine.evaluate import choose_test_backend, run_test
 
         report = run_test(run, choose_test_backend(run, self.device))

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import errno
+import faulthandler
 import importlib.metadata
 import os
 import platform
@@ -14,11 +15,13 @@ from pathlib import Path
 
 import psutil
 
-from cockpit import records, status
-from cockpit.engine.journal import SAMPLE_S, Journal
+from cockpit import causes, records, status
+from cockpit.engine.journal import SAMPLE_S, Journal, say
 from cockpit.engine.stopping import BEFORE_STEPS, StopFlag, Stopped
 from cockpit.errors import CockpitError
 from cockpit.store import Run
+
+_BEGUN = time.monotonic()
 
 
 def main() -> int:
@@ -31,6 +34,7 @@ def main() -> int:
     parser.add_argument("--sample-s", type=float, default=SAMPLE_S, help="seconds between live samples; 0: every step")
     parser.add_argument("--lock-fd", type=int, help="descriptor of the writer lock that the launcher holds for us")
     args = parser.parse_args()
+    faulthandler.enable()  # a crash in native code leaves its stack in the log
     run = Run(args.run.resolve())
     try:
         if args.verb == "test":
@@ -50,7 +54,9 @@ def _train(run: Run, device: str, sample_s: float, lock_fd: int | None) -> int:
     os.set_inheritable(lock, False)  # a child of ours that outlives us must not keep the run locked
     attempt = len(run.launches()) + 1
     journal = Journal(run, attempt, sample_s)
-    run.append_launch(_introduce(device, attempt))
+    launch = _introduce(device, attempt)
+    run.append_launch(launch)
+    say("launched", f"attempt {attempt}, pid {launch.pid} on {launch.host}")
     try:
         with stop.at_once(BEFORE_STEPS):  # torch takes seconds to load, minutes from a slow disk
             from cockpit.engine.train import train
@@ -83,7 +89,7 @@ def _preflight(run: Run, device: str, seconds: float) -> int:
     from cockpit.engine.preflight import rehearse
 
     try:
-        run.write_estimate(rehearse(run, device, seconds))
+        run.write_estimate(rehearse(run, device, seconds, begun=_BEGUN))
     except CockpitError:
         raise
     except Exception as error:
@@ -103,6 +109,7 @@ def _introduce(device: str, attempt: int) -> records.Launch:
         pid=os.getpid(),
         process_start_s=status.since_boot(psutil.Process()),
         device=device,
+        oom_kills=causes.oom_kills(),
         versions={
             "python": platform.python_version(),
             **{name: _version(name) for name in ("cockpit", "torch", "torchvision", "numpy")},

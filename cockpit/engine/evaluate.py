@@ -90,7 +90,8 @@ def run_test(run: Run, backend: Backend) -> records.TestReport:
     """Test a run's best weights on the test set, write test.json and return it.
 
     Raises:
-        CockpitError: When there is no undamaged checkpoint, or the dataset's test images are not here.
+        CockpitError: When there is no undamaged checkpoint, the dataset's test images are not here, or the result
+            cannot be kept.
     """
     best = load_best(run)
     dataset = best.recipe.dataset
@@ -116,5 +117,11 @@ def run_test(run: Run, backend: Backend) -> records.TestReport:
         device=backend.name,
         precision=backend.precision,
     )
-    run.write_test_report(report)
+    try:
+        run.write_test_report(report)
+    except OSError as error:
+        raise CockpitError(
+            f"top-1 is {report.top1:.2%}, but {run.test_path} cannot be written: {error.strerror}; make room, then "
+            f"test it again"
+        ) from error
     return report

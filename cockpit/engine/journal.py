@@ -18,6 +18,12 @@ _PROGRESS_S = 1.0
 _RESERVE_BYTES = 16_384
 
 
+def say(state: str, detail: str) -> None:
+    """Print a line of the log, in the form that `cockpit.causes` knows for the trainer's own."""
+    with contextlib.suppress(OSError):  # the log may lie on a full disk
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {state}: {detail}", flush=True)
+
+
 class Journal:
     """Writes a run's records; one to a run, held by the process that has its writer lock.
 
@@ -82,8 +88,7 @@ class Journal:
             self._give_up_reserve()
             self.write(phase, durable=True)
         if self._aloud:
-            with contextlib.suppress(OSError):  # the log may lie on the full disk too
-                print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {state}: {detail}", flush=True)
+            say(state, detail)
 
     def progress(self, done: int, total: int, what: str) -> None:
         """Say how far a preparation has come, once a second."""

@@ -6,8 +6,6 @@ Run it in a process of its own: the peak memory of a CPU is that of the whole pr
 import math
 import time
 
-import psutil
-
 from cockpit import datasets
 from cockpit.engine.backend import wait_for
 from cockpit.engine.bench import peak_memory
@@ -24,13 +22,14 @@ _WARM_UP_STEPS = 3
 _LEAST_STEPS = 3
 
 
-def rehearse(run: Run, device: str, seconds: float) -> Estimate:
+def rehearse(run: Run, device: str, seconds: float, *, begun: float) -> Estimate:
     """Train for a few seconds, validate, save, and say what the whole run would need.
 
     Args:
         run: A run of the recipe in a folder that is thrown away.
         device: What was asked for, see `choose_backend`.
         seconds: How long to take steps; three are taken in any case.
+        begun: When the process began, by the monotonic clock: what it does before the first step is told too.
 
     Raises:
         CockpitError: When the run could not begin.
@@ -38,7 +37,7 @@ def rehearse(run: Run, device: str, seconds: float) -> Estimate:
     recipe = run.recipe
     journal = Journal(run, attempt=1)
     loop = begin(run, device, journal, StopFlag())
-    setup_s = time.time() - psutil.Process().create_time()
+    setup_s = time.monotonic() - begun
     img_per_s = _pace(loop, seconds)
     few = loop.data.val.first(BATCH)
     evaluate(loop.model, few, loop.backend)  # what is used for the first time takes longer

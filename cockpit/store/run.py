@@ -1,6 +1,7 @@
 """One run folder: the only code that knows the names of the files in it."""
 
 import contextlib
+import errno
 import fcntl
 import os
 from functools import cached_property
@@ -196,6 +197,9 @@ class Run:
         try:
             handle = files.open_to_append(path)
         except OSError as error:
+            if error.errno in (errno.EROFS, errno.EACCES):
+                reason = f"{self.path} cannot be written: {error.strerror}"
+                raise CockpitError(f"{reason}; make it writable, or copy the run elsewhere") from error
             raise files.unwritable(path, error) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,9 +19,10 @@ from cockpit import launch
 from cockpit.devices import device_choices
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
-from cockpit.status import LIVE, RESUMABLE, RunInfo
+from cockpit.status import LIVE, RunInfo
 from cockpit.store import Run, RunStore
 from cockpit.tui.actions import actions_of
+from cockpit.tui.alarms import Alarms
 from cockpit.tui.messages import LaunchRefused, RunLaunched, TestEnded
 from cockpit.tui.runs import RunsScreen
 from cockpit.tui.screen import CockpitScreen, show_error, tell
@@ -45,6 +46,7 @@ class CockpitApp(App[None]):
         self.animation_level = "none"
         self.store = store
         self.reader = RunsReader(store)
+        self._alarms = Alarms()
 
     def get_default_screen(self) -> Screen:
         """Begin with the runs."""
@@ -64,6 +66,11 @@ class CockpitApp(App[None]):
         from cockpit.tui.help import HelpScreen
 
         self.push_screen(HelpScreen())
+
+    def notice(self, rows: Iterable[RunInfo]) -> None:
+        """Raise an alarm for each of these runs that was going on and is in trouble now."""
+        for sentence, severity in self._alarms.notice(rows):
+            tell(self, sentence, severity)
 
     def open_new(self) -> None:
         """Show the form of a new run."""
@@ -93,20 +100,20 @@ class CockpitApp(App[None]):
                 self.store.remove(run)
             asker.post_message(LaunchRefused())
             raise
+        self._alarms.expect(run.id)
         asker.post_message(RunLaunched(run))
 
     @work(thread=True, exit_on_error=False, group="resume")
     def resume(self, info: RunInfo) -> None:
         """Start the trainer of a run again, on the device it had if that is here."""
-        if info.status not in RESUMABLE:
-            state = "still going on" if info.status in LIVE else info.status
-            raise CockpitError(f"run {info.id} is {state}; only a stopped, failed, lost or waiting run can be resumed")
         run = self.run_of(info)
+        launch.check_resumable(run)
         launches = run.launches()
         wanted = launches[-1].device or "auto" if launches else "auto"
         device = wanted if wanted in dict(device_choices()) else "auto"
         moved = "" if device == wanted else f" on another device: {wanted} is not on this machine"
         launch.start(run, device=device)
+        self._alarms.expect(run.id)
         tell(self, f"{info.id} goes on from its last checkpoint{moved}" if launches else f"{info.id} is launched")
 
     @work(thread=True, exit_on_error=False, group="stop")

@@ -73,6 +73,7 @@ class RunScreen(CockpitScreen[None]):
     def on_run_read(self, event: RunRead) -> None:
         """Show the run as it is now."""
         self._view = event.view
+        self.cockpit.notice([event.view.info])
         self._draw()
 
     def on_resize(self) -> None:

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from cockpit.status import LIVE, RunInfo
+from cockpit.status import LIVE, TROUBLED, RunInfo
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.messages import RunsRead
 from cockpit.tui.screen import CockpitScreen, tell
@@ -72,6 +72,7 @@ class RunsScreen(CockpitScreen[None]):
     def on_runs_read(self, event: RunsRead) -> None:
         """Show the runs as they are now."""
         self._look = event.look
+        self.cockpit.notice(event.look.rows)
         self._draw()
 
     def _draw(self) -> None:
@@ -188,7 +189,10 @@ class RunsScreen(CockpitScreen[None]):
 
 
 def describe_row(row: RunInfo) -> Content:
-    """Return the three lines about the chosen run: where it stands, its best checkpoint, its recipe or damage."""
+    """Return the three lines about the chosen run: where it stands, its best checkpoint, its recipe or damage.
+
+    Why a run does not go on has a line of its own, with the remedy.
+    """
     told = row.status == "finished" and row.test  # the trainer's last words are the result of its test
     state = words("" if told else plain(row.detail), REMEDIES.get(row.status, ""), between=" · ")
     if row.best_epoch is None:
@@ -202,12 +206,10 @@ def describe_row(row: RunInfo) -> Content:
             best += "t tests it"
     recipe = f"recipe: {plain(row.changes)}" if row.changes else "recipe: the seed's"
     damage = "" if row.status == "damaged" else plain(row.damage)  # else it is the state
-    return words(
-        words((plain(row.id), "bold"), state, between="  "),
-        best,
-        (damage, "$text-error") if damage else (recipe, "dim"),
-        between="\n",
-    )
+    name, last = (plain(row.id), "bold"), (damage, "$text-error") if damage else (recipe, "dim")
+    if row.status in TROUBLED:
+        return words(words(name, best, between="  "), state, last, between="\n")
+    return words(words(name, state, between="  "), best, last, between="\n")
 
 
 def _losses(row: RunInfo) -> str:

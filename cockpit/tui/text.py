@@ -117,7 +117,6 @@ REMEDIES = {
     "stopped": "r resumes it",
     "failed": "r tries again from its last checkpoint",
     "lost": "press r",
-    "stale": "s asks it to stop",
     "damaged": "d deletes it",
 }
 """What the user can do about each status."""

@@ -12,11 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from cockpit.cli import main
 from cockpit.datasets import DATASETS, SPLITS, is_packed, load_packed
+from cockpit.engine import download
 from cockpit.engine.download import get_dataset, official_archive
 from cockpit.errors import CockpitError
 from cockpit.ingest import digest
 from cockpit.progress import Cancelled
+from cockpit.status import describe
+from cockpit.store import RunStore
 
 PAYLOAD = np.random.RandomState(0).bytes(3_000_000)
 """Not an archive: its import is refused, after the transfer was found whole."""
@@ -32,6 +36,8 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.body = body
         self.cut_after: int | None = None
+        self.falls_silent = False
+        self.released = threading.Event()
         self.resumes = True
         self.tells_length = True
         self.status: int | None = None
@@ -58,6 +64,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(server.body) - start))
         self.end_headers()
         self.wfile.write(server.body[start : server.cut_after])
+        if server.falls_silent:
+            server.released.wait()
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -76,6 +84,7 @@ def serve(monkeypatch):
 
     yield start
     for server in servers:
+        server.released.set()
         server.shutdown()
         server.server_close()
 
@@ -133,6 +142,21 @@ def test_a_cut_transfer_is_completed_by_the_next_call(cut_after, resumes, serve,
     assert server.asked == [None, f"bytes={cut_after}-" if cut_after else None]
 
 
+def test_a_server_that_falls_silent_is_left_and_what_came_is_kept(serve, data_dir, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT_S", 0.3)
+    server = serve()
+    server.cut_after, server.falls_silent = 1_000_000, True
+    with pytest.raises(
+        CockpitError, match=r"broke after 1,000,000 bytes \(timed out\), which are kept.*data import cifar"
+    ):
+        get(server)
+    assert list(parts(data_dir).values()) == [1_000_000]
+    server.cut_after, server.falls_silent = None, False
+    with pytest.raises(CockpitError, match=WHOLE):
+        get(server)
+    assert server.asked == [None, "bytes=1000000-"]
+
+
 def test_a_transfer_of_unknown_length_is_told_without_a_total(serve, data_dir):
     server = serve()
     server.tells_length = False
@@ -178,6 +202,26 @@ def closed_port() -> int:
 def test_a_refused_connection_is_named_with_the_way_by_hand(serve, data_dir):
     with pytest.raises(CockpitError, match=r"no connection.*refused.*another machine.*cockpit data import cifar10"):
         get_dataset("cifar10", url=f"http://127.0.0.1:{closed_port()}/a.tar.gz", md5=MD5)
+    assert parts(data_dir) == {}
+
+
+def test_without_a_network_the_command_and_a_run_say_how_to_import_by_hand(tmp_path, data_dir, monkeypatch, capsys):
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{closed_port()}")
+    by_hand = (
+        "run `cockpit data get cifar10` again, or fetch that file on another machine and run "
+        "`cockpit data import cifar10 cifar-10-python.tar.gz`"
+    )
+    assert main(["data", "get", "cifar10"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("cockpit: cifar10 was not fetched from https://")
+    assert "there is no connection" in err
+    assert by_hand in err
+    runs = ["--runs", str(tmp_path / "runs")]
+    assert main(["train", "--dataset", "cifar10", "--device", "cpu", "--json", *runs]) == 1
+    (info,) = [describe(run) for run in RunStore(tmp_path / "runs").list()]
+    assert info.status == "failed"
+    assert by_hand in info.detail
     assert parts(data_dir) == {}
 
 

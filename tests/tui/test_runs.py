@@ -257,7 +257,7 @@ async def test_s_asks_the_trainer_to_stop(app, store):
     ("key", "sentence"),
     [
         ("s", f"run {FIRST} is finished; there is nothing to stop"),
-        ("r", f"run {FIRST} is finished; only a stopped"),
+        ("r", f"run {FIRST} is finished, so there is nothing to resume"),
         ("t", "the test of"),
     ],
 )
