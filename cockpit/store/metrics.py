@@ -54,7 +54,9 @@ def _read_tail(path: Path) -> Tail:
     last_line = next(lines, None)
     if last_line is None:
         return Tail(None, None, None)
-    for record in records.decode_lines(itertools.chain([last_line], lines)):
+    # The phase of a run that goes on may stand a million lines before its end: of those only phases count.
+    wanted = (line for line in itertools.chain([last_line], lines) if not (epoch and step) or b'"phase"' in line)
+    for record in records.decode_lines(wanted):
         match record:
             case records.Phase():
                 phase = phase or record
