@@ -1,4 +1,4 @@
-"""Property tests: a few examples by default, the same every time, and many others under the slow mark."""
+"""Property tests: a few examples by default, the same every time, and many others under the long mark."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -19,12 +19,12 @@ _COMMON = settings(
 
 
 def examples(few: int, many: int) -> pytest.MarkDecorator:
-    """Give a test its argument `examples`: how many cases to look at, once few and once, when slow, many."""
+    """Give a test its argument `examples`: how many cases to look at, once few and once, by hand, many."""
     return pytest.mark.parametrize(
         "examples",
         [
             pytest.param(settings(_COMMON, max_examples=few, derandomize=True), id="few"),
-            pytest.param(settings(_COMMON, max_examples=many), id="many", marks=pytest.mark.slow),
+            pytest.param(settings(_COMMON, max_examples=many), id="many", marks=pytest.mark.long),
         ],
     )
 

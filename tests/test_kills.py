@@ -109,7 +109,7 @@ def test_a_run_killed_at_any_moment_of_its_life_reads_as_the_uninterrupted_one(t
         killed = time.monotonic()
         wait_for(lambda: status.describe(run).status == "lost", 5, "lost", every_s=0.001)
         lost_after.append(time.monotonic() - killed)
-        assert f"its process (pid {attempt.process.pid} on " in status.describe(run).detail
+        assert f"(pid {attempt.process.pid} on " in status.describe(run).detail
         left = {name for name in os.listdir(run.path) if name.startswith(".saving-")}
         if attempt.steps:
             assert not left & leftovers, "leftovers are swept"

@@ -103,7 +103,10 @@ def test_a_resume_on_the_same_device_keeps_to_the_way_that_was_chosen(store, tin
     assert report.precision == "bf16"
 
 
-@pytest.mark.parametrize("killed_at", [2, STEPS + 4, 3 * STEPS + 1])
+@pytest.mark.parametrize(
+    "killed_at",
+    [pytest.param(2, marks=pytest.mark.slow), STEPS + 4, pytest.param(3 * STEPS + 1, marks=pytest.mark.slow)],
+)
 def test_resume_after_kill_9_repeats_the_uninterrupted_losses(store, uninterrupted, killed_at):
     run = store.create(recipe())
     process = psutil.Process(launch.start(run, device="cpu", sample_s=0).pid)

@@ -151,7 +151,7 @@ def keep_until_killed(path: Path, attempt: int, told: Connection) -> None:
     told.send([name for name in os.listdir(path) if name.startswith(".saving-")])
     with Keeper(run, journal, NORMALIZATION, ("a", "b")) as keeper:
         for number in itertools.count(training.state.epoch + 1):
-            best = number % 3 != 0
+            best = number % 3 != 0 and number > training.state.best_epoch  # kept weights may be ahead of the state
             snapshot = training.epoch(number, best=best)
             keeper.keep(snapshot, best=best, epoch=epoch_record(number, snapshot.state.best_epoch))
             if number % 2 == 0:

@@ -61,7 +61,7 @@ def trained_under_a_limit(store: RunStore, batch_size: int, more_bytes: int) -> 
     return run
 
 
-@pytest.mark.slow
+@pytest.mark.long  # a starved process may crash elsewhere than in torch's allocator
 @pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="only Linux limits another process")
 def test_a_run_out_of_memory_says_so_and_the_batch_size_that_it_advises_fits(tmp_path, digits):
     store = RunStore(tmp_path / "runs")
