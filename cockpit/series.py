@@ -137,7 +137,6 @@ class Series:
         self._epochs = _Samples(_EPOCH_FIELDS)
         self._resumes: list[tuple[int, float]] = []
         self._smoothed: dict[str, _Smoothed] = {}
-        self._steps_per_epoch = float("nan")
         self.extend(records)
 
     def extend(self, records: Iterable[Record]) -> None:
@@ -248,6 +247,14 @@ class Series:
         steps = self._steps_per_epoch * epochs
         return round(steps) if steps < 2**53 else None
 
+    @property
+    def _steps_per_epoch(self) -> float:
+        """Steps of an epoch, from whole ones if there are any: the last batch may be smaller; NaN while unknown."""
+        rows = self._epochs if self._epochs.size else self._steps
+        if not rows.size or not rows.last("epoch") or not rows.last("step"):
+            return float("nan")
+        return rows.last("step") / rows.last("epoch")
+
     def _rows(self, metric: Metric) -> _Rows:
         return self._steps if metric in ("loss", "acc", "lr") else self._epochs
 
@@ -259,10 +266,7 @@ class Series:
     def _flush(self, steps: list[Step], epochs: list[Epoch]) -> None:
         for rows, batch in ((self._steps, steps), (self._epochs, epochs)):
             if batch:
-                values = np.array([list(map(attrgetter(name), batch)) for name in rows.index], dtype=np.float64)
-                rows.append(values)
-                if rows.size and rows.last("epoch") > 0 and rows.last("step") > 0:
-                    self._steps_per_epoch = rows.last("step") / rows.last("epoch")
+                rows.append(np.array([list(map(attrgetter(name), batch)) for name in rows.index], dtype=np.float64))
 
     def _begin_attempt(self, phase: Phase) -> None:
         for rows in (self._steps, self._epochs):

@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -87,6 +88,16 @@ def test_records_may_come_in_parts_of_any_size(size):
         np.testing.assert_array_equal(parts.curve(metric).x, whole.curve(metric).x)
         np.testing.assert_array_equal(parts.curve(metric).y, whole.curve(metric).y)
     assert (parts.resumes, parts.best, parts.phase) == (whole.resumes, whole.best, whole.phase)
+
+
+def test_where_a_resume_stands_does_not_depend_on_the_portions_that_were_read():
+    """Within an epoch whose last batch is small, steps over epochs done is not yet the steps that an epoch has."""
+    partial = msgspec.structs.replace(step(11), epoch=1.05)
+    content = [running(), step(10), epoch(1), running(2, at=10), partial]
+    at_once, in_two = Series(content), Series(content[:4])
+    in_two.extend(content[4:])
+    assert in_two.resumes == at_once.resumes
+    assert at_once.resumes[0].epoch == 1.0
 
 
 def test_many_records_grow_beyond_the_first_buffer():
