@@ -73,8 +73,8 @@ class InterruptibleStep:
                 hook.remove()
 
 
-def _hook_gradient(_layer: nn.Module, _inputs: object, output: Tensor) -> None:
-    if output.requires_grad:
+def _hook_gradient(_layer: nn.Module, _inputs: object, output: object) -> None:
+    if isinstance(output, Tensor) and output.requires_grad:
         output.register_hook(_do_nothing)
 
 

@@ -95,6 +95,30 @@ def test_fast_steps_are_ended_by_no_signal(stop):
     assert stop.reason == "SIGTERM"
 
 
+class Twice(nn.Module):
+    """A layer that returns more than a tensor, as somebody's own network may have."""
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        return features, features
+
+
+class OwnNetwork(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.twice = nn.Linear(3072, 10), Twice()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.twice(self.linear(images.flatten(1)))[0]
+
+
+def test_layers_that_return_more_than_a_tensor_can_be_trained(stop):
+    model, recipe = OwnNetwork(), Recipe()
+    optimizer, images = make_optimizer(model, recipe), torch.randn(4, 3, 32, 32)
+    take = make_step("eager", model, optimizer, choose_backend("cpu", "fp32"), images, recipe)
+    take = InterruptibleStep(take, model, optimizer, stop, layer_by_layer=True)
+    assert take(images, torch.zeros(4, dtype=torch.int64), 0.1)[0] > 0
+
+
 def test_a_request_ends_what_may_be_ended_at_once_even_when_it_came_before(stop):
     signal.raise_signal(signal.SIGUSR1)
     with pytest.raises(Stopped, match="by SIGUSR1 while it slept"), stop.at_once("while it slept"):
