@@ -18,6 +18,7 @@ from cockpit.tui.table import RunTable
 FIRST, SECOND = (f"20251123-14{n}000-resnet20-digits-000{n}" for n in (1, 2))
 
 
+@pytest.mark.slow
 async def test_a_diverging_run_raises_an_alarm_where_it_is_watched_and_keeps_its_best_weights(tmp_path, tiny):
     store = RunStore(tmp_path / "runs")
     # A rate that rises until the weight decay alone makes the weights larger with every step: in the second epoch.

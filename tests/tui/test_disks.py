@@ -28,6 +28,7 @@ async def launch_new(app, pilot) -> None:
     await pilot.press("enter")
 
 
+@pytest.mark.slow
 async def test_a_cockpit_that_watches_a_run_fill_the_disk_tells_it_and_lives(disk, tiny, digits):
     store = RunStore(disk / "runs")
     run = store.create(Recipe(dataset="tiny", epochs=2_000, batch_size=16, lr=0.02).complete())
