@@ -55,8 +55,9 @@ def _train(run: Run, device: str, sample_s: float, lock_fd: int | None) -> int:
     attempt = len(run.launches()) + 1
     journal = Journal(run, attempt, sample_s)
     launch = _introduce(device, attempt)
-    run.append_launch(launch)
+    # First the log: the trace that an earlier attempt left in it must not be taken for the end of this one.
     say("launched", f"attempt {attempt}, pid {launch.pid} on {launch.host}")
+    run.append_launch(launch)
     try:
         with stop.at_once(BEFORE_STEPS):  # torch takes seconds to load, minutes from a slow disk
             from cockpit.engine.train import train
