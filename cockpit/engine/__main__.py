@@ -1,4 +1,7 @@
-"""The trainer's entry: `python -m cockpit.engine RUN train|test|preflight`. It names itself before torch is loaded."""
+"""The trainer's entry: `python -m cockpit.engine RUN train|test|preflight|fit`.
+
+It names itself before torch is loaded.
+"""
 
 import argparse
 import contextlib
@@ -25,10 +28,10 @@ _BEGUN = time.monotonic()
 
 
 def main() -> int:
-    """Train or test a run folder; return 0, 1 when the run failed, 2 when it could not begin."""
+    """Do what the verb says with a run folder; return 0, 1 when the run failed, 2 when it could not begin."""
     parser = argparse.ArgumentParser(prog="python -m cockpit.engine", description=__doc__)
     parser.add_argument("run", type=Path, help="run folder")
-    parser.add_argument("verb", choices=("train", "test", "preflight"))
+    parser.add_argument("verb", choices=("train", "test", "preflight", "fit"))
     parser.add_argument("--seconds", type=float, default=5.0, help="preflight: how long to take steps")
     parser.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:<n>")
     parser.add_argument("--sample-s", type=float, default=SAMPLE_S, help="seconds between live samples; 0: every step")
@@ -41,6 +44,8 @@ def main() -> int:
             return _test(run, args.device)
         if args.verb == "preflight":
             return _preflight(run, args.device, args.seconds)
+        if args.verb == "fit":
+            return _fit(run, args.device)
         return _train(run, args.device, args.sample_s, args.lock_fd)
     except CockpitError as error:
         print(error, file=sys.stderr)
@@ -96,6 +101,13 @@ def _preflight(run: Run, device: str, seconds: float) -> int:
     except Exception as error:
         traceback.print_exc()
         raise CockpitError(_explain(error, run, device)) from None
+    return 0
+
+
+def _fit(run: Run, device: str) -> int:
+    from cockpit.engine.fitting import answer_trials
+
+    answer_trials(run, device)
     return 0
 
 

@@ -1,6 +1,7 @@
 """Out of memory: known by what torch and Python really raise, and answered with a batch size that was tried."""
 
 import resource
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from waiting import wait_for
 
 from cockpit import launch, status
-from cockpit.engine.fitting import largest_that_fits
+from cockpit.engine.fitting import _Trials, advise, largest_that_fits
 from cockpit.engine.memory import is_out_of_memory
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunStore
@@ -61,7 +62,33 @@ def trained_under_a_limit(store: RunStore, batch_size: int, more_bytes: int) -> 
     return run
 
 
-@pytest.mark.long  # a starved process may crash elsewhere than in torch's allocator
+def test_nothing_is_claimed_when_no_trial_came_to_an_end(tmp_path, tiny):
+    run = RunStore(tmp_path / "runs").create(Recipe(dataset="tiny", batch_size=2).complete())
+    recipe = run.path / "recipe.json"
+    recipe.write_text(recipe.read_text().replace('"tiny"', '"gone"'))
+    assert advise(run, "cpu").endswith("GiB free; start a new run with a smaller --batch-size")
+
+
+@pytest.mark.slow
+def test_a_trial_that_ends_its_process_did_not_fit_and_the_next_is_taken_by_another(tmp_path, tiny):
+    run = RunStore(tmp_path / "runs").create(Recipe(dataset="tiny", batch_size=16).complete())
+
+    def kill_the_trial() -> None:
+        (process,) = wait_for(lambda: psutil.Process().children())
+        process.kill()
+
+    with _Trials(run, "cpu") as trials:
+        killer = threading.Thread(target=kill_the_trial)
+        killer.start()
+        assert trials.fits(8) is False
+        killer.join()
+        assert not trials.answered
+        assert trials.fits(4) is True
+        assert trials.answered
+    assert not psutil.Process().children()
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="only Linux limits another process")
 def test_a_run_out_of_memory_says_so_and_the_batch_size_that_it_advises_fits(tmp_path, digits):
     store = RunStore(tmp_path / "runs")
