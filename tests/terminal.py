@@ -5,9 +5,10 @@ import os
 import signal
 import termios
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pexpect
 import pyte
@@ -40,13 +41,24 @@ class Terminal:
 
     Attributes:
         raw: All bytes written so far.
+        arrivals: When bytes came, by the monotonic clock, and how many there were then.
     """
 
-    def __init__(self, *words: str, columns: int = 80, rows: int = 24, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *words: str,
+        columns: int = 80,
+        rows: int = 24,
+        env: Mapping[str, str] | None = None,
+        draws: bool = True,
+    ) -> None:
+        """Start a program; a terminal that does not draw leaves the processor to it."""
         self._screen = _Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
         self.raw = bytearray()
+        self.arrivals: list[tuple[float, int]] = []
+        self._draws = draws
         self._child = pexpect.spawn(
             words[0],
             [*words[1:]],
@@ -54,10 +66,11 @@ class Terminal:
             env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})},
             timeout=None,
         )
+        self._child.delaybeforesend = None  # pexpect types 50 ms late by default
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def __enter__(self) -> "Terminal":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -77,7 +90,9 @@ class Terminal:
                 return
             with self._lock:
                 self.raw += data
-                self._stream.feed(data)
+                self.arrivals.append((time.monotonic(), len(self.raw)))
+                if self._draws:
+                    self._stream.feed(data)
 
     def text(self) -> str:
         """What the screen shows now, a line a row."""

@@ -49,6 +49,7 @@ ACTIONS = (
     Action(_EVERY_SCREEN, "question_mark", "?", "app.help", "help", "Show every key."),
     Action((*_EVERY_SCREEN, "help"), "q", "q", "app.quit", "quit", "Leave the cockpit; runs go on in the background."),
     Action(_EVERY_SCREEN, "ctrl+q", "ctrl+q", "app.quit", "quit", "Leave, also while typing.", in_bar=False),
+    Action(_EVERY_SCREEN, "ctrl+l", "ctrl+l", "app.redraw", "redraw", "Paint anew what others wrote on.", in_bar=False),
     Action(_EVERY_SCREEN, "ctrl+p", "ctrl+p", "app.command_palette", "palette", "Search all of these.", in_bar=False),
 )
 """Every action, in the order of the key bar."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+from rich.console import RenderableType
 from textual import events, on, work
 from textual.app import App, SystemCommand
 from textual.reactive import reactive
@@ -24,6 +25,7 @@ from cockpit.store import Run, RunStore
 from cockpit.tui.actions import actions_of
 from cockpit.tui.alarms import Alarms
 from cockpit.tui.messages import LaunchRefused, RunLaunched, TestEnded
+from cockpit.tui.painter import Painter
 from cockpit.tui.runs import RunsScreen
 from cockpit.tui.screen import CockpitScreen, show_error, tell
 from cockpit.tui.text import percent, plain
@@ -47,6 +49,11 @@ class CockpitApp(App[None]):
         self.store = store
         self.reader = RunsReader(store)
         self._alarms = Alarms()
+        self._painter = Painter()
+
+    def on_mount(self) -> None:
+        """Write the whole screen when the cockpit comes back from the background."""
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
 
     def get_default_screen(self) -> Screen:
         """Begin with the runs."""
@@ -60,6 +67,15 @@ class CockpitApp(App[None]):
                 title = f"{action.title.capitalize()} ({action.shown})"
                 yield SystemCommand(title, action.doc, partial(screen.run_action, action.name))
         yield SystemCommand("Theme", "Choose other colours.", self.action_change_theme)
+
+    def _display(self, screen: Screen, renderable: RenderableType | None) -> None:
+        """Write what is new on the screen, where Textual would write all that it has drawn again."""
+        super()._display(screen, self._painter.trim(renderable, *self.size))
+
+    def action_redraw(self) -> None:
+        """Write the whole screen again."""
+        self._painter.forget()
+        self.refresh()
 
     def action_help(self) -> None:
         """Show every key."""

@@ -1,0 +1,170 @@
+"""Writes to the terminal only those cells that it does not show already.
+
+Textual writes a changed row from its widget's left end on, and all rows again when a layout changes or a screen opens.
+Over a slow link that is most of the bytes.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import groupby
+from typing import cast
+
+from rich.cells import get_character_cell_size
+from rich.console import Console, RenderableType
+from rich.control import Control
+from rich.segment import Segment
+from rich.style import Style
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.strip import Strip
+
+_Cell = tuple[str, Style]
+"""A character, with what combines with it, and how it looks; the second half of a wide character is empty."""
+_Row = list[_Cell | None]
+"""None is a cell of which nobody knows what it shows."""
+_Piece = tuple[int, int, Strip]
+"""A row, a column, and what is to stand from there on."""
+_GAP = 24
+"""Unchanged cells between changed ones are written too, up to so many: to go on behind them takes some 40 bytes."""
+
+
+class Painter:
+    """Remembers what the terminal shows."""
+
+    def __init__(self) -> None:
+        """Begin without knowing anything of it."""
+        self._rows: list[_Row] = []
+
+    def forget(self) -> None:
+        """Let the next updates be written whole: something else has written to the terminal."""
+        self._rows = []
+
+    def trim(self, update: RenderableType | None, width: int, height: int) -> RenderableType | None:
+        """Return an update of a screen of that size as one that writes no more than needed."""
+        if isinstance(update, LayoutUpdate):
+            pieces = _layout_pieces(update)
+        elif isinstance(update, ChopsUpdate):
+            pieces = _chop_pieces(update)
+        else:
+            return update
+        return cast(RenderableType, _Trimmed(self, pieces, width, height))  # Textual asks it for its segments
+
+    def write(self, pieces: Iterable[_Piece], width: int, height: int, console: Console) -> str:
+        """Return what the terminal has to be sent so that it shows the pieces, and take it for sent."""
+        if len(self._rows) != height or len(self._rows[0]) != width:
+            self._rows = [[None] * width for _ in range(height)]
+        written: list[str] = []
+        wanted: dict[int, _Row] = {}
+        for y, x, strip in pieces:
+            if y >= height or x >= width:  # drawn before the terminal became smaller
+                continue
+            row = wanted.setdefault(y, self._rows[y].copy())
+            shown = strip.crop(0, width - x)
+            cells = _cells(shown)
+            if cells is None:
+                written += [_go_to(x, y), shown.render(console)]
+                cells = list[_Cell | None]([None] * shown.cell_length)
+                _put(self._rows[y], x, cells)
+            _put(row, x, cells)
+        for y, row in wanted.items():
+            for start, stop in _changes(self._rows[y], row):
+                written += [_go_to(start, y), _strip(row[start:stop]).render(console)]
+            self._rows[y] = row
+        return "".join(written)
+
+
+class _Trimmed(CompositorUpdate):
+    """An update that a painter writes."""
+
+    def __init__(self, painter: Painter, pieces: Iterable[_Piece], width: int, height: int) -> None:
+        self._painter, self._pieces, self._size = painter, pieces, (width, height)
+
+    def render_segments(self, console: Console) -> str:
+        return self._painter.write(self._pieces, *self._size, console)
+
+
+def _layout_pieces(update: LayoutUpdate) -> Iterator[_Piece]:
+    for y, strips in enumerate(update.strips, update.region.y):
+        x = update.region.x
+        for strip in strips:
+            yield y, x, strip
+            x += strip.cell_length
+
+
+def _chop_pieces(update: ChopsUpdate) -> Iterator[_Piece]:
+    for y, left, right in update.spans:
+        for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+            start, stop = max(x, left), min(end, right)
+            if strip is not None and start < stop:
+                yield y, start, strip.crop(start - x, stop - x)
+
+
+def _cells(strip: Strip) -> _Row | None:
+    """Return the cells of a strip, or None when a terminal may divide it otherwise: images, emoji of several parts."""
+    cells: _Row = []
+    for text, style, control in strip:
+        if control:
+            return None
+        look = _look(style)
+        if text.isascii():
+            cells += [(character, look) for character in text]
+            continue
+        for character in text:
+            width = get_character_cell_size(character)
+            if width:
+                cells += [(character, look), ("", look)][:width]
+            elif cells and (last := cells[-1]) is not None:
+                cells[-1] = (last[0] + character, last[1])
+    return cells if len(cells) == strip.cell_length else None
+
+
+@lru_cache(maxsize=1024)
+def _look(style: Style | None) -> Style:
+    """Return what can be seen of a style."""
+    return style.clear_meta_and_links() if style else Style.null()
+
+
+def _put(row: _Row, x: int, cells: _Row) -> None:
+    """Overwrite cells of a row; of a wide character that is halved by it a blank remains."""
+    stop = x + len(cells)
+    for edge, rest in ((x, x - 1), (stop, stop)):
+        if 0 < edge < len(row) and (half := row[edge]) is not None and not half[0]:
+            row[rest] = (" ", half[1])
+    row[x:stop] = cells
+
+
+def _changes(old: _Row, new: _Row) -> list[tuple[int, int]]:
+    """Return where rows differ, as (start, stop), whole characters only; small gaps are bridged."""
+    if old == new:
+        return []
+    runs: list[tuple[int, int]] = []
+    for x in range(len(new)):
+        if old[x] != new[x]:
+            start, stop = x, x + 1
+            while start > 0 and _is_half(old[start], new[start]):
+                start -= 1
+            while stop < len(new) and _is_half(old[stop], new[stop]):
+                stop += 1
+            if runs and start - runs[-1][1] <= _GAP and None not in new[runs[-1][1] : start]:
+                runs[-1] = (runs[-1][0], max(stop, runs[-1][1]))
+            else:
+                runs.append((start, stop))
+    return runs
+
+
+def _is_half(*cells: _Cell | None) -> bool:
+    """Tell whether one of these is the second half of a wide character."""
+    return any(cell is not None and not cell[0] for cell in cells)
+
+
+def _strip(cells: _Row) -> Strip:
+    known = [cell for cell in cells if cell is not None]
+    return Strip(
+        [
+            Segment("".join(character for character, _ in group), look)
+            for look, group in groupby(known, key=lambda cell: cell[1])
+        ]
+    )
+
+
+def _go_to(x: int, y: int) -> str:
+    return Control.move_to(x, y).segment.text
