@@ -8,7 +8,7 @@ from pathlib import Path
 from cockpit.files import LINE_BYTES, RECORDS_BYTES, open_to_append, open_to_read
 
 _BLOCK_BYTES = 16_384
-_LARGEST_BLOCK_BYTES = 8 << 20
+_LARGEST_BLOCK_BYTES = 1 << 20
 
 
 class LineWriter:
@@ -60,6 +60,22 @@ class LineTail:
         self._identity: tuple[int, int] | None = None
         self._offset = 0
         self._in_long_line = False
+
+    def skip(self) -> None:
+        """Pass over what is there, up to the last line if that may still be going on."""
+        try:
+            file = open_to_read(self._path, RECORDS_BYTES)
+        except OSError:
+            return
+        with file:
+            state = os.fstat(file.fileno())
+            self._identity = (state.st_dev, state.st_ino)
+            start = max(0, state.st_size - LINE_BYTES)
+            file.seek(start)
+            end = file.read(state.st_size - start)
+            last_line = end.rfind(b"\n") + 1
+            self._in_long_line = start > 0 and not last_line
+            self._offset = start + (len(end) if self._in_long_line else last_line)
 
     def read(self) -> Iterator[tuple[bool, list[bytes]]]:
         """Yield (restarted, lines) in portions; restarted says that the file is another one or was cut short.

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from cockpit import launch, records, status
 from cockpit.cli.common import printable, say
+from cockpit.kept import KeptRun
 from cockpit.store import RecordTail, Run
 
 _POLL_S = 0.25
@@ -52,8 +53,9 @@ def wait_for_end(run: Run) -> status.RunInfo:
 
 
 def _until_end(run: Run) -> Iterator[status.RunInfo]:
+    kept = KeptRun(run.path)
     while True:
-        yield status.describe(run)
+        yield status.describe(kept)
         time.sleep(_POLL_S)
 
 

@@ -26,8 +26,8 @@ class Tail:
     """The last live sample."""
 
 
-_MOST_LINES = 1_000_000
-"""So many lines are looked through, so that a file full of anything else costs a second and no more."""
+_MOST_LINES = 4_000_000
+"""So many lines are looked through, three months of live samples: a file full of anything else costs a second."""
 
 
 def read_tail(path: Path) -> Tail:

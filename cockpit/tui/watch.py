@@ -1,17 +1,16 @@
 """Read run folders for the screens, from a thread. Nothing here draws, and nothing here writes."""
 
 import math
-import os
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cockpit import records
 from cockpit.errors import CockpitError
+from cockpit.kept import KeptRun, Stamp, stamp
 from cockpit.lines import LineTail
 from cockpit.status import LIVE, RunInfo, describe
 from cockpit.store import Run, RunStore
@@ -22,18 +21,19 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 0.5
 """Seconds between two looks at the folders."""
-_REST_RATIO = 20
-"""A look is followed by a rest so many times as long, so that watching costs at most a twentieth of a core."""
+_REST_RATIO = 40
+"""A look is followed by a rest so many times as long, so that watching costs at most a fortieth of a core."""
 _LONGEST_REST_S = 5.0
 _INSTALMENT_S = 0.15
 """A first look at thousands of runs tells what it has so far this often, the newest runs first."""
+_PORTION_BYTES = 1 << 20
+"""Records are decoded in portions of so much, which take ten times the room."""
 _LOG_LINES = 200
 _DATE = re.compile(r"^\d{4}-\d\d-\d\d (?=\d\d:)")
 _HALF_LIFE = 2
 """Live samples, two seconds each, after which a sample weighs half in a smoothed curve."""
 
 News = TypeVar("News")
-_Stamp = tuple[int, int, int] | None
 
 
 def poll(
@@ -71,18 +71,32 @@ class OwnBest(NamedTuple):
     """What the run's recipe set apart from the seed's; empty when nothing."""
 
 
+class _Known(NamedTuple):
+    """What a look at a run left."""
+
+    paths: tuple[str, ...]
+    """What changes with a run; the folder stands for files that are new or replaced."""
+    stamps: tuple[Stamp, ...]
+    """Of these."""
+    row: RunInfo
+    """What a listing shows."""
+    run: KeptRun | None
+    """For the next look, while its trainer lives."""
+
+
 class RunsReader:
     """Summarises all runs, reading again only those whose files changed or whose trainer lives."""
 
     def __init__(self, store: RunStore) -> None:
         self._store = store
-        self._rows: dict[str, tuple[tuple[_Stamp, ...], RunInfo]] = {}
+        self._known: dict[str, _Known] = {}
         self._told: RunsLook | None = None
 
     def own_bests(self) -> dict[tuple[str, str], OwnBest]:
         """Return the best of the runs read so far by (model, dataset)."""
         bests: dict[tuple[str, str], OwnBest] = {}
-        for _, row in self._rows.values():
+        for known in list(self._known.values()):  # a look may go on in its thread
+            row = known.row
             top1 = row.test.top1 if row.test else row.best_val_acc
             pair = (row.model, row.dataset)
             if top1 is not None and (pair not in bests or top1 > bests[pair].top1):
@@ -107,19 +121,27 @@ class RunsReader:
                 due = time.monotonic() + pause_s
                 self._told = RunsLook(tuple(rows), complete=False)
                 yield self._told
-        self._rows = {row.id: self._rows[row.id] for row in rows}
+        self._known = {row.id: self._known[row.id] for row in rows}
         found = RunsLook(tuple(rows), complete=True)
         if found != self._told:
             self._told = found
             yield found
 
     def _row(self, run: Run) -> RunInfo:
-        stamps = _stamps(run)
-        kept = self._rows.get(run.id)
-        if kept is None or kept[0] != stamps or kept[1].status in LIVE:
-            kept = (stamps, describe(run))
-            self._rows[run.id] = kept
-        return kept[1]
+        known = self._known.get(run.id)
+        paths = known.paths if known else _paths(run)
+        stamps = tuple(map(stamp, paths))
+        if known is None or known.stamps != stamps or known.row.status in LIVE:
+            kept = (known and known.run) or KeptRun(run.path)
+            row = describe(kept)
+            self._known[run.id] = _Known(paths, stamps, row, kept if row.status in LIVE else None)
+            return row
+        return known.row
+
+
+def _paths(run: Run) -> tuple[str, ...]:
+    """Return the paths whose stamps tell of a change; as texts: to make a path takes longer than to stat it."""
+    return tuple(map(str, (run.metrics_path, run.launches_path, run.test_path, run.path)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -155,16 +177,17 @@ class RunReader:
     """Follows one run, reading only what was appended."""
 
     def __init__(self, run: Run) -> None:
-        self._run = run
-        self._tail = LineTail(run.metrics_path)
+        self._run = KeptRun(run.path)
+        self._paths = (*_paths(run), str(run.log_path))
+        self._tail = LineTail(run.metrics_path, _PORTION_BYTES)
         self._series: Series | None = None
-        self._stamps: tuple[_Stamp, ...] = ()
+        self._stamps: tuple[Stamp, ...] = ()
         self._info: RunInfo | None = None
         self._log: tuple[str, ...] = ()
 
     def look(self) -> Iterator[RunView]:
         """Yield the run if it changed."""
-        stamps = (*_stamps(self._run), _stamp(self._run.log_path))
+        stamps = tuple(map(stamp, self._paths))
         info = describe(self._run)
         if stamps == self._stamps and info == self._info:
             return
@@ -212,16 +235,3 @@ def read_report(run: Run) -> records.TestReport | None:
         return run.test_report()
     except CockpitError:
         return None
-
-
-def _stamps(run: Run) -> tuple[_Stamp, ...]:
-    """Return what changes with a run; the folder's own stamp stands for files that are new or replaced."""
-    return tuple(map(_stamp, (run.metrics_path, run.launches_path, run.test_path, run.path)))
-
-
-def _stamp(path: Path) -> _Stamp:
-    try:
-        state = os.stat(path)
-    except OSError:
-        return None
-    return state.st_ino, state.st_size, state.st_mtime_ns

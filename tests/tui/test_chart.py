@@ -153,6 +153,21 @@ async def test_a_spike_among_many_points_is_drawn():
     assert columns.pop() == pytest.approx(5 + 0.617 * 54, abs=1)
 
 
+async def test_of_a_million_points_no_more_are_drawn_than_the_screen_has_dots(monkeypatch):
+    drawn = []
+    draw = Canvas.draw
+
+    def count(canvas, x, y, color, **options):
+        drawn.append(x.size)
+        draw(canvas, x, y, color, **options)
+
+    monkeypatch.setattr(Canvas, "draw", count)
+    app = ChartApp()
+    async with app.run_test(size=(60, 16)):
+        app.chart().show(chart_data(np.sin(np.arange(1e6)), x=np.linspace(0, 30, 1_000_000), style="envelope"))
+    assert 100 < max(drawn) <= 2 * 2 * 60
+
+
 async def test_nan_is_a_gap_and_an_alarm():
     app = ChartApp()
     async with app.run_test(size=(65, 12)):

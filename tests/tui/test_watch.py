@@ -2,7 +2,10 @@
 
 import threading
 import time
+import tracemalloc
+from collections import Counter
 
+import generator
 import pytest
 from folders import (
     device,
@@ -16,9 +19,11 @@ from folders import (
     with_test,
     write,
 )
+from opened import opened_files, read_bytes
 from waiting import wait_for
 
 from cockpit import records
+from cockpit.store import RunStore
 from cockpit.tui import watch
 from cockpit.tui.watch import RunReader, RunsReader, poll
 
@@ -68,6 +73,26 @@ def test_many_runs_come_in_instalments_the_newest_first(store, monkeypatch):
     assert [len(look.rows) for look in looks] == [1, 2, 3, 4, 4]
     assert [look.complete for look in looks] == [False, False, False, False, True]
     assert [row.id for row in looks[-1].rows] == ids[::-1]
+
+
+def test_many_runs_are_read_once_and_again_where_they_change(tmp_path):
+    store = RunStore(tmp_path / "many")  # the fixture would send signals to the runs of another host
+    runs = generator.make_runs(store, 300)
+    reader = RunsReader(store)
+
+    def files_opened_by_a_look() -> Counter[str]:
+        with opened_files() as opened:
+            *_, look = reader.look(afresh=True)
+        assert len(look.rows) == 300
+        return Counter(path for path in opened if path.startswith(str(store.root)))
+
+    first = files_opened_by_a_look()
+    assert {*first.values()} == {1}
+    assert not files_opened_by_a_look()
+    write(runs[7], step(0.5))
+    changed = files_opened_by_a_look()
+    assert {*changed.values()} == {1}
+    assert all(path.startswith(str(runs[7].path)) for path in changed)
 
 
 def test_polling_ends_at_once_when_cancelled():
@@ -123,3 +148,49 @@ def test_a_loss_that_is_not_a_number_is_noticed(store):
     write(run, step(0.5), step(1.0, loss=None))
     (view,) = RunReader(run).look()
     assert view.diverged
+
+
+def test_a_long_run_is_followed_by_what_it_gains(store):
+    run, trainer = generator.make_long_run(store, 20_000)
+    reader = RunReader(run)
+    for _ in range(2):
+        list(reader.look())
+        write(run, *trainer.sample())
+    (view,) = reader.look()
+    assert view.curves["loss"].y.size > 5000
+    write(run, *trainer.sample())
+    before = read_bytes()
+    (last,) = reader.look()
+    assert read_bytes() - before < 100_000
+    assert last.curves["loss"].y.size == view.curves["loss"].y.size + 1
+
+
+def test_of_a_huge_log_only_the_end_is_read(store):
+    run = finished(make_run(store))
+    generator.make_long_log(run, 1_000_000_000, last_line_bytes=10_000_000)
+    before = read_bytes()
+    (view,) = RunReader(run).look()
+    assert read_bytes() - before < 300_000
+    assert [len(line) for line in view.log] == [300]
+
+
+def test_a_long_line_among_the_records_is_passed_over(store):
+    run = finished(make_run(store), epochs=3)
+    generator.insert_long_line(run, 10_000_000)
+    (view,) = RunReader(run).look()
+    assert view.info.status == "finished"
+    assert view.curves["loss"].y.size == 3
+
+
+@pytest.mark.parametrize(
+    ("num_records", "most_bytes"), [(100_000, 25e6), pytest.param(1_000_000, 150e6, marks=pytest.mark.slow)]
+)
+def test_a_long_run_takes_little_more_memory_than_its_curves(store, num_records, most_bytes):
+    run, _ = generator.make_long_run(store, num_records, live=False)
+    reader = RunReader(run)
+    tracemalloc.start()
+    (view,) = reader.look()
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert view.curves["loss"].y.size > 0.45 * num_records
+    assert peak_bytes < most_bytes
