@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -24,6 +25,13 @@ def session_data_dir(tmp_path_factory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COCKPIT_DATA", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hangup() -> None:
+    """Let what the tests start hear of a hangup also below `nohup`, which has every child ignore it."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)  # a handler is for this process alone
 
 
 @pytest.fixture(scope="session")
