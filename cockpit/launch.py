@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +34,10 @@ TRAINER_ENVIRONMENT = {
 """Set for every trainer where the user has not. Measured with resnet20 on 2 cores, alone and beside two busy processes:
 libgomp's own spinning 285 and less than 36 img/s, none at all 190 and 135, 5,000 turns 265 and 125.
 """
+
+
+class CalledOffError(CockpitError):
+    """The run is not to be started any more."""
 
 
 def check_resumable(run: Run, *, force: bool = False) -> None:
@@ -67,7 +72,14 @@ def _leave_to_other_host(run: Run, *, force: bool) -> None:
         raise CockpitError(f"run {run.id} is {state} on {host}; stop it there")
 
 
-def start(run: Run, *, device: str = "auto", sample_s: float | None = None, force: bool = False) -> records.Launch:
+def start(
+    run: Run,
+    *,
+    device: str = "auto",
+    sample_s: float | None = None,
+    force: bool = False,
+    provided: Callable[[], bool] = lambda: True,
+) -> records.Launch:
     """Start or resume a run's trainer in a session of its own and return its launch once it has written it.
 
     The writer lock is taken here and inherited by the trainer, so there is no moment at which two could start.
@@ -77,9 +89,11 @@ def start(run: Run, *, device: str = "auto", sample_s: float | None = None, forc
         device: "auto", "cpu", "mps", "cuda" or "cuda:<n>".
         sample_s: Seconds between live samples, 0 for every step; None is the trainer's default.
         force: Take the run over from another host whose trainer is silent. Somebody must have seen that it is dead.
+        provided: Asked once the writer lock is ours, when nobody else can start the run any more.
 
     Raises:
         RunBusyError: When another trainer has the run.
+        CalledOffError: When it is not provided.
         CockpitError: When the device is not here, another host may have the run, or the trainer does not start.
     """
     check_device(device)
@@ -92,11 +106,13 @@ def start(run: Run, *, device: str = "auto", sample_s: float | None = None, forc
         argv += ["--sample-s", str(sample_s)]
     lock = _lock_soon(run)
     try:
+        if not provided():
+            raise CalledOffError(f"run {run.id} is not to be started any more")
         attempts = len(run.launches())
         process = _spawn([*argv, "--lock-fd", str(lock)], run.log_path, keep=(lock,))
         deadline = time.monotonic() + _START_S
         while len(launches := run.launches()) == attempts:
-            if process.poll() is not None:
+            if process.poll() is not None and len(run.launches()) == attempts:
                 last_words = " ".join(run.log_tail(3))
                 raise CockpitError(f"the trainer of {run.id} ended before it began: {last_words or 'no output'}")
             if time.monotonic() > deadline:
