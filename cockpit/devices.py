@@ -4,7 +4,7 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -31,6 +31,8 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     """Watts drawn."""
     temperature_c: float | None
     """Degrees Celsius."""
+    pids: tuple[int, ...] | None = None
+    """The processes that compute on it, by anybody; none may be seen from within a container."""
 
 
 def list_gpus() -> list[Gpu]:
@@ -65,6 +67,7 @@ def _read_gpu(index: int) -> Gpu:
     rates = ask(pynvml.nvmlDeviceGetUtilizationRates)
     milliwatts = ask(pynvml.nvmlDeviceGetPowerUsage)
     name = ask(pynvml.nvmlDeviceGetName)
+    processes = ask(pynvml.nvmlDeviceGetComputeRunningProcesses)
     return Gpu(
         index=index,
         name=name.decode() if isinstance(name, bytes) else name or "GPU",
@@ -73,18 +76,24 @@ def _read_gpu(index: int) -> Gpu:
         busy=None if rates is None else rates.gpu / 100,
         power_w=None if milliwatts is None else milliwatts / 1000,
         temperature_c=ask(pynvml.nvmlDeviceGetTemperature, pynvml.NVML_TEMPERATURE_GPU),
+        pids=None if processes is None else tuple(process.pid for process in processes),
     )
 
 
 def device_choices() -> list[tuple[str, str]]:
     """Return (value, what it is) of every device a run may ask for, the default first."""
-    gpus = list_gpus()
+    choices = box_devices(list_gpus())
+    return [("auto", f"the best there is: {choices[0][0]}"), *choices]
+
+
+def box_devices(gpus: Sequence[Gpu]) -> list[tuple[str, str]]:
+    """Return (value, what it is) of this host's devices, the best first and the CPU last."""
     cores = os.cpu_count() or 1
     choices = [(f"cuda:{gpu.index}", _describe(gpu)) for gpu in gpus]
     if platform.system() == "Darwin" and platform.machine() == "arm64":
         choices.append(("mps", "Apple GPU"))
     choices.append(("cpu", f"CPU, {cores} core{'s' if cores != 1 else ''}"))
-    return [("auto", f"the best there is: {choices[0][0]}"), *choices]
+    return choices
 
 
 def _describe(gpu: Gpu) -> str:

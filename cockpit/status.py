@@ -10,14 +10,14 @@ import platform
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
 import psutil
 
-from cockpit import causes, records
+from cockpit import causes, records, tickets
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe, changes
 from cockpit.store import Run, Tail
@@ -82,22 +82,37 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What its recipe sets apart from the seed's, for example "preset fast · lr 0.05"; empty when nothing."""
     damage: str = ""
     """Which of its files cannot be used and why; empty when all can."""
+    ticket: tickets.Ticket | None = None
+    """What it waits for in the queue; None when it is not in there."""
+    place: int | None = None
+    """Its place in the queue, from 1; None when it is not in there or being launched."""
 
 
-def describe(run: Run) -> RunInfo:
+def describe(run: Run, *, number: bool = True) -> RunInfo:
     """Read what a listing shows of a run; a damaged folder gives a row that says what is wrong.
 
-    Without recipe, launches or records its status cannot be told, and is "damaged"; it can without any other file.
+    Without recipe, launches or records its status cannot be told, and is "damaged", nor can that of a run never
+    launched without its ticket; it can without any other file.
+
+    Args:
+        run: The run.
+        number: Whether to look into the other folders for its place in the queue; who reads them all has `numbered`.
     """
     damage: list[str] = []
+    spoiled: list[str] = []
     model, dataset, epochs, apart = _read(lambda: _facts(run.recipe), ("?", "?", 0, ""), damage)
+    ticket = _read(lambda: tickets.read_ticket(run.path), None, spoiled)  # before the launches: it goes after a launch
     launches = _read(run.launches, [], damage)
     tail = _read(run.tail, Tail(None, None, None), damage)
-    status, detail = ("damaged", _listed(damage, run)) if damage else judge(run, launches, tail)
+    if ticket and ticket.launches != len(launches):
+        ticket = None
+    untold = damage + ([] if launches else spoiled)  # a run that was launched needs no ticket
+    status, detail = ("damaged", _listed(untold, run)) if untold else judge(run, launches, tail, ticket)
+    damage += spoiled
     epoch = tail.epoch
     report = _read(run.test_report, None, damage)
     damage += run.strange_files()
-    return RunInfo(
+    info = RunInfo(
         id=run.id,
         path=str(run.path),
         status=status,
@@ -115,7 +130,29 @@ def describe(run: Run) -> RunInfo:
         launched=launches[-1].time if launches else None,
         changes=apart,
         damage=_listed(damage, run),
+        ticket=ticket if status == "waiting" else None,
     )
+    if info.ticket is None or not number:
+        return info
+    return _placed(info, tickets.places(tickets.read_tickets(run.path.parent)).get(run.id))
+
+
+def numbered(rows: Sequence[RunInfo], places: Mapping[str, int] | None = None) -> list[RunInfo]:
+    """Return the rows, those that wait in the queue with their places.
+
+    Args:
+        rows: Rows of a folder.
+        places: The place of each run that waits; None counts them among the rows, which are all there are then.
+    """
+    if places is None:
+        places = tickets.places(tickets.in_order({row.id: row.ticket for row in rows if row.ticket}))
+    return [_placed(row, places.get(row.id)) if row.ticket else row for row in rows]
+
+
+def _placed(info: RunInfo, place: int | None) -> RunInfo:
+    if place is None:
+        return info
+    return msgspec.structs.replace(info, place=place, detail=f"queued, place {place}")
 
 
 def _read(read: Callable[[], Value], instead: Value, damage: list[str]) -> Value:
@@ -140,8 +177,22 @@ def _facts(recipe: Recipe) -> tuple[str, str, int, str]:
     return recipe.model, recipe.dataset, recipe.num_epochs, apart
 
 
-def judge(run: Run, launches: list[records.Launch], tail: Tail) -> tuple[Status, str]:
-    """Return the status and a sentence about it."""
+def read_ticket(run: Run) -> tuple[tickets.Ticket | None, str]:
+    """Return a run's ticket in the queue, or what is wrong with it."""
+    try:
+        return tickets.read_ticket(run.path), ""
+    except CockpitError as error:
+        return None, str(error)
+
+
+def judge(
+    run: Run, launches: list[records.Launch], tail: Tail, ticket: tickets.Ticket | None = None
+) -> tuple[Status, str]:
+    """Return the status and a sentence about it; the ticket is one that holds, see `Ticket.launches`."""
+    if ticket is not None:
+        if ticket.refused:
+            return "failed", f"it could not be launched: {ticket.trouble}"
+        return "waiting", f"queued, being launched on {ticket.claim.device}" if ticket.claim else "queued"
     if not launches:
         return "waiting", "not launched yet"
     launch = launches[-1]
@@ -206,11 +257,16 @@ def find_life(launch: records.Launch, heartbeat: Path, heartbeats: Heartbeats = 
     """
     if is_elsewhere(launch):
         return "alive" if heartbeats.silence_s(heartbeat, launch.time) < _SILENCE_S else "frozen"
-    if launch.boot_id != boot_id():
+    return life_of(launch.boot_id, launch.pid, launch.process_start_s)
+
+
+def life_of(boot: str, pid: int, process_start_s: float) -> Life:
+    """Tell whether a process of this host still lives, by its boot, pid and start time and not being a zombie."""
+    if boot != boot_id():
         return "dead"
     try:
-        process = psutil.Process(launch.pid)
-        if abs(since_boot(process) - launch.process_start_s) > 0.02:
+        process = psutil.Process(pid)
+        if abs(since_boot(process) - process_start_s) > 0.02:
             return "dead"
         state = process.status()
     except psutil.Error:

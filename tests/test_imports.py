@@ -17,6 +17,7 @@ def loaded_by(statement: str, cwd) -> set[str]:
     [
         ("import cockpit.tui.app", {"torch", "torchvision", "sklearn", "plotext"}),
         ("import cockpit.status, cockpit.launch, cockpit.series", {"torch", "textual", "plotext", "rich"}),
+        ("import cockpit.dispatch.__main__, cockpit.dispatch.look", {"torch", "textual", "plotext", "rich", "numpy"}),
         ("import cockpit.engine.train", {"textual", "plotext", "rich", "tyro"}),
         ("import cockpit.engine.__main__", {"torch", "textual", "plotext", "numpy"}),
         ("import nets", {"torch", "cockpit", "textual"}),
@@ -27,7 +28,7 @@ def test_imports_stay_in_their_layer(statement, strangers, tmp_path):
     assert not loaded_by(statement, tmp_path) & strangers
 
 
-@pytest.mark.parametrize("words", [["runs"], ["runs", "--json"], ["models"], ["data", "--json"]])
+@pytest.mark.parametrize("words", [["runs"], ["runs", "--json"], ["queue"], ["models"], ["data", "--json"]])
 def test_listings_load_neither_torch_nor_textual(words, tmp_path):
     statement = f"from cockpit.cli import main; main({words!r})"
     assert not loaded_by(statement, tmp_path) & {"torch", "textual", "plotext", "numpy"}

@@ -5,7 +5,6 @@ Everything of a run is in its folder: `cp -r` moves it, `cat` and `jq` read it, 
 
 import errno
 import os
-import re
 import secrets
 import shutil
 import tempfile
@@ -17,10 +16,9 @@ from cockpit.errors import CockpitError, unknown
 from cockpit.recipe import Recipe, to_json
 from cockpit.store.metrics import RecordTail, Tail
 from cockpit.store.run import Run, RunBusyError
+from cockpit.tickets import RUN_ID, Ticket, write_ticket
 
 __all__ = ["RecordTail", "Run", "RunBusyError", "RunStore", "Tail"]
-
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 class RunStore:
@@ -33,14 +31,18 @@ class RunStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def create(self, recipe: Recipe) -> Run:
+    def create(self, recipe: Recipe, ticket: Ticket | None = None) -> Run:
         """Make a run of a complete recipe: its folder appears with recipe.json in it, or not at all.
+
+        Args:
+            recipe: The recipe.
+            ticket: Its ticket, if it is to wait in the queue from the first moment.
 
         Raises:
             CockpitError: When the folder cannot be written.
         """
         began = f"{time.strftime('%Y%m%d-%H%M%S')}-{recipe.model}-{recipe.dataset}"
-        if not _RUN_ID.fullmatch(f"{began}-0000"):
+        if not RUN_ID.fullmatch(f"{began}-0000"):
             raise CockpitError(f"{began[:80]!r} is no name for a run; complete the recipe first")
         scratch = None
         try:
@@ -48,6 +50,8 @@ class RunStore:
             scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
             scratch.chmod(0o755)
             durable.write_atomically(scratch / "recipe.json", to_json(recipe))
+            if ticket is not None:
+                write_ticket(scratch, ticket)
             home = _settle(scratch, self.root, began)
             durable.sync_folder(self.root)
         except OSError as error:
@@ -62,7 +66,7 @@ class RunStore:
         """Return all runs, the newest first."""
         try:
             with os.scandir(self.root) as entries:
-                names = [entry.name for entry in entries if _RUN_ID.fullmatch(entry.name)]
+                names = [entry.name for entry in entries if RUN_ID.fullmatch(entry.name)]
         except OSError:
             return []
         runs = (Run(self.root / name) for name in sorted(names, reverse=True))
@@ -95,7 +99,7 @@ class RunStore:
             RunBusyError: While a trainer writes to it.
             CockpitError: When it cannot be deleted.
         """
-        if run.path.parent != self.root or not _RUN_ID.fullmatch(run.id):
+        if run.path.parent != self.root or not RUN_ID.fullmatch(run.id):
             raise CockpitError(f"{run.path} is not a run in {self.root}")
         try:
             if run.path.is_symlink():

@@ -1,0 +1,171 @@
+"""The queue of one box: `tick` starts what waits on what is free. No daemon: whoever passes by ticks.
+
+Those are the cockpit, `cockpit queue`, who puts something into the queue, and every trainer when it has ended.
+
+Why a run starts exactly once, whatever ticks at once and whoever is killed in the middle: a ticket says how many
+launches the run had had, and a trainer adds one to that as its first act, while it has the run's writer lock. A tick
+starts a trainer only by taking that lock, then finding its own claim in the ticket and the launches still as many, and
+then leaving the lock to the trainer, which outlives it. So of all who ever try, one gets the launch; all others find
+the lock taken, or a launch more, which makes the ticket void.
+
+Why no slot is given twice: planning and claiming happen within the queue's lock, which dies with its process, and a
+device is free only if no trainer on it lives and no claim names it. A claim ends with the launch. If there is none,
+because the claiming process is gone or slower than a minute, another tick takes the claim back, but only while it has
+the writer lock itself: a trainer on its way has that, and who claimed asks for his claim when he gets it. Then the run
+waits again.
+
+Why the queue moves on: a launch that fails costs the run one of three tries, then it is failed with the reason. A tick
+waits for the queue's lock, so a device that becomes free while another plans is not overlooked.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from typing import NamedTuple
+
+import msgspec
+import psutil
+
+from cockpit import launch, status, tickets
+from cockpit.dispatch.plan import plan
+from cockpit.dispatch.slots import read_slots
+from cockpit.dispatch.standing import Queue, read_queue
+from cockpit.errors import CockpitError
+from cockpit.store import Run, RunBusyError, RunStore
+from cockpit.tickets import Claim, Ticket
+
+
+class Attempt(NamedTuple):
+    """What came of launching a run."""
+
+    run_id: str
+    """The run."""
+    device: str
+    """The device it was to have."""
+    trouble: str
+    """Why it was not launched; empty when it was."""
+
+    def __str__(self) -> str:
+        """Return a sentence."""
+        if self.trouble:
+            return f"{self.run_id} could not be launched on {self.device}: {self.trouble}"
+        return f"{self.run_id} is launched on {self.device}"
+
+
+def tick(store: RunStore) -> list[Attempt]:
+    """Start what waits on what is free, and return what was tried.
+
+    Raises:
+        CockpitError: When the folder cannot be written, the queue's settings are damaged or another keeps its lock.
+    """
+    attempts = []
+    while tickets.any_ticket(store.root):
+        try:
+            with tickets.locked(store.root):
+                claimed = _claim_next(store)
+        except CockpitError:
+            if attempts:  # they are to be told; the next tick says what is wrong
+                break
+            raise
+        if claimed is None:
+            break
+        run, ticket, device = claimed
+        trouble = _launch(run, ticket, device)
+        if trouble is not None:
+            attempts.append(Attempt(run.id, device, trouble))
+    return attempts
+
+
+def _claim_next(store: RunStore) -> tuple[Run, Ticket, str] | None:
+    """Claim the first run that can start, for a device; within the queue's lock."""
+    queue = read_queue(store)
+    for run_id in queue.void:
+        with contextlib.suppress(CockpitError):
+            tickets.drop_ticket(store.root / run_id)
+    waiting, launching = _take_back(store, queue)
+    settings = tickets.read_settings(store.root)
+    free = {slot.device: slot.free for slot in read_slots(store, launching, settings)}
+    unwritable: OSError | None = None
+    while starts := plan(waiting, free, paused=settings.paused):
+        run_id, device = next(iter(starts.items()))
+        ticket = msgspec.structs.replace(waiting.pop(run_id), claim=_my_claim(device))
+        try:
+            tickets.write_ticket(store.root / run_id, ticket)
+            return Run(store.root / run_id), ticket, device
+        except FileNotFoundError:  # deleted meanwhile
+            continue
+        except OSError as error:  # one folder that cannot be written must not hold up the others
+            unwritable = error
+    if unwritable:
+        raise unwritable
+    return None
+
+
+def _take_back(store: RunStore, queue: Queue) -> tuple[dict[str, Ticket], dict[str, Ticket]]:
+    """Let runs wait again whose claim came to nothing; return what waits and what is being launched."""
+    waiting, launching = dict(queue.waiting), dict(queue.launching)
+    for run_id, ticket in queue.broken.items():
+        run = Run(store.root / run_id)
+        try:
+            lock = run.lock()
+        except RunBusyError:  # a trainer has it or is on its way
+            launching[run_id] = ticket
+            continue
+        except CockpitError:  # deleted meanwhile, or not ours to write
+            continue
+        trouble = "whoever launched it was killed before its trainer began"
+        failed = msgspec.structs.replace(ticket, claim=None, broken=ticket.broken + 1, trouble=trouble)
+        try:
+            tickets.write_ticket(run.path, failed)
+        except OSError:  # as above
+            continue
+        finally:
+            os.close(lock)
+        if not failed.refused:
+            waiting[run_id] = failed
+    return tickets.in_order(waiting), launching
+
+
+def _my_claim(device: str) -> Claim:
+    me = psutil.Process()
+    return Claim(
+        device=device,
+        time=time.time(),
+        boot_id=status.boot_id(),
+        pid=me.pid,
+        process_start_s=status.since_boot(me),
+    )
+
+
+def _launch(run: Run, ticket: Ticket, device: str) -> str | None:
+    """Launch a claimed run; return what went wrong, nothing if nothing did, or None if it is not to start any more."""
+
+    def still_ours() -> bool:
+        return status.read_ticket(run)[0] == ticket and len(run.launches()) == ticket.launches
+
+    try:
+        launch.start(run, device=device, sample_s=ticket.sample_s, provided=still_ours)
+        return ""
+    except launch.CalledOffError:
+        return None
+    except CockpitError as error:
+        with tickets.locked(run.path.parent):
+            if not still_ours():
+                return None
+            failed = msgspec.structs.replace(ticket, claim=None, tries=ticket.tries + 1, trouble=str(error))
+            tickets.write_ticket(run.path, failed)
+        return str(error)
+
+
+def tick_when_gone(store: RunStore) -> None:
+    """Leave a process behind that ticks once this one is gone and has given its device back; never fail.
+
+    Nothing happens without a queue, and in a Slurm job: what one leaves behind ends with it.
+    """
+    if "SLURM_JOB_ID" in os.environ or not tickets.any_ticket(store.root):
+        return
+    words = [sys.executable, "-m", "cockpit.dispatch", str(store.root.resolve()), "--after", str(os.getpid())]
+    with contextlib.suppress(OSError):
+        subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)

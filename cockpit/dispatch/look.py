@@ -1,0 +1,132 @@
+"""The queue as people see it: what waits and why, what trains where, and the devices."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from cockpit import status, tickets
+from cockpit.dispatch.plan import plan, suitable
+from cockpit.dispatch.slots import Slot, read_slots
+from cockpit.dispatch.standing import Queue, read_queue
+from cockpit.errors import CockpitError
+from cockpit.store import Run, RunStore
+from cockpit.tickets import Settings, Ticket
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """A run with a ticket."""
+
+    run: status.RunInfo
+    """The run."""
+    place: int | None
+    """From 1; None for one that is just being launched, was given up or waits for another box."""
+    priority: int
+    """Runs of a higher one come first."""
+    device: str
+    """What it asks for."""
+    why: str
+    """Why it does not train yet."""
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """A run whose trainer lives on this box."""
+
+    run: status.RunInfo
+    """The run."""
+    device: str
+    """Where it trains."""
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """The queue at one moment; `cockpit queue --json` prints it."""
+
+    paused: bool
+    """Whether nothing is started."""
+    trouble: str
+    """What keeps the whole queue from moving; empty when nothing does."""
+    waiting: tuple[Waiting, ...]
+    """Those being launched first, then in the order in which they are to start, then those that cannot."""
+    training: tuple[Training, ...]
+    """By device."""
+    devices: tuple[Slot, ...]
+    """The best first."""
+
+
+def look(store: RunStore, describe: Callable[[Run], status.RunInfo] | None = None) -> Look:
+    """Return how the queue of a folder stands; nothing is changed.
+
+    Args:
+        store: The folder.
+        describe: How a run is read, for a reader that keeps what it has read.
+    """
+    describe = describe or (lambda run: status.describe(run, number=False))
+    try:
+        settings, trouble = tickets.read_settings(store.root), ""
+    except CockpitError as error:
+        settings, trouble = Settings(paused=True), str(error)
+    queue = read_queue(store)
+    slots = read_slots(store, queue.launching, settings)
+    standing = queue.launching | tickets.in_order(queue.broken | queue.waiting) | queue.refused | queue.elsewhere
+    reasons = explain(queue, slots, paused=settings.paused)
+    infos = {run_id: describe(Run(store.root / run_id)) for run_id in standing}
+    rows = {info.id: info for info in status.numbered([*infos.values()])}
+    return Look(
+        paused=settings.paused,
+        trouble=trouble,
+        waiting=tuple(
+            Waiting(
+                run=rows[run_id],
+                place=rows[run_id].place,
+                priority=ticket.priority,
+                device=ticket.device,
+                why=reasons[run_id],
+            )
+            for run_id, ticket in standing.items()
+        ),
+        training=tuple(
+            Training(run=describe(Run(store.root / run_id)), device=slot.device)
+            for slot in slots
+            for run_id in slot.runs
+            if run_id not in queue.launching
+        ),
+        devices=tuple(slots),
+    )
+
+
+def explain(queue: Queue, slots: list[Slot], *, paused: bool) -> dict[str, str]:
+    """Return why each run with a ticket does not train yet."""
+    devices = {slot.device: slot for slot in slots}
+    hopeful = tickets.in_order(queue.broken | queue.waiting)
+    starts = plan(hopeful, {slot.device: slot.free for slot in slots}, paused=paused)
+    reasons = {run_id: f"being launched on {t.claim.device}" for run_id, t in queue.launching.items() if t.claim}
+    for run_id, ticket in hopeful.items():
+        reason = f"starts next on {starts[run_id]}" if run_id in starts else _obstacle(ticket, devices, paused=paused)
+        if ticket.claim:
+            reason = f"its launch on {ticket.claim.device} was broken off; {reason}"
+        elif ticket.tries:
+            reason += f"; try {ticket.tries} of {tickets.MAX_TRIES} failed: {ticket.trouble}"
+        reasons[run_id] = reason
+    reasons |= {run_id: f"given up: {ticket.trouble}" for run_id, ticket in queue.refused.items()}
+    return reasons | {run_id: f"waits for {ticket.host}" for run_id, ticket in queue.elsewhere.items()}
+
+
+def _obstacle(ticket: Ticket, devices: Mapping[str, Slot], *, paused: bool) -> str:
+    if paused:
+        return "the queue is paused"
+    slots = [devices[device] for device in suitable(ticket.device, devices)]
+    if not slots:
+        return f"{ticket.device} is not on this machine"
+    if any(slot.free for slot in slots):
+        return "earlier runs come first"
+    if len(slots) == 1:
+        return _what_ails(slots[0])
+    strangers = sum(bool(slot.stranger) for slot in slots)
+    return f"all {len(slots)} devices are busy" + (f", {strangers} with other programs" if strangers else "")
+
+
+def _what_ails(slot: Slot) -> str:
+    if slot.stranger:
+        return f"{slot.device} is busy with {slot.stranger}"
+    if not slot.slots:
+        return f"{slot.device} has no slots; `cockpit queue slots {slot.device} 1` gives it one"
+    return f"{slot.device} is busy with {', '.join(slot.runs[:3])}"

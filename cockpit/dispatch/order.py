@@ -1,0 +1,201 @@
+"""What a person does with the queue: put runs into it, take them out, change their order, pause it."""
+
+import math
+import os
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from cockpit import status, tickets
+from cockpit.devices import box_devices, check_device, list_gpus
+from cockpit.dispatch.standing import read_queue
+from cockpit.errors import CockpitError
+from cockpit.recipe import Recipe
+from cockpit.store import Run, RunBusyError, RunStore
+from cockpit.tickets import Ticket
+
+
+def enqueue(
+    store: RunStore,
+    recipes: Sequence[Recipe],
+    *,
+    device: str = "auto",
+    sample_s: float | None = None,
+    priority: int = 0,
+) -> list[Run]:
+    """Make a run of each recipe, all waiting behind whatever waits now; when that fails, none of them is left.
+
+    Args:
+        store: Where.
+        recipes: Complete ones.
+        device: "auto", "cpu", "mps", "cuda" or "cuda:<n>".
+        sample_s: Seconds between live samples, 0 for every step; None is the trainer's default.
+        priority: Runs of a higher one come first.
+
+    Raises:
+        CockpitError: When the device is not here or the folder cannot be written.
+    """
+    check_device(device)
+    runs: list[Run] = []
+    with tickets.locked(store.root):
+        ticket = _ticket_behind_all(store, device, sample_s, priority)
+        try:
+            for recipe in recipes:
+                runs.append(store.create(recipe, ticket))
+                ticket = msgspec.structs.replace(ticket, place=ticket.place + 1)
+        except BaseException:
+            for run in runs:
+                store.remove(run)
+            raise
+    return runs
+
+
+def enqueue_again(
+    store: RunStore, run: Run, *, device: str = "auto", sample_s: float | None = None, priority: int = 0
+) -> None:
+    """Let a run that is not training wait behind whatever waits now, to be launched or resumed; see `enqueue`."""
+    check_device(device)
+    with tickets.locked(store.root):
+        ticket = _ticket_behind_all(store, device, sample_s, priority)
+        tickets.write_ticket(run.path, msgspec.structs.replace(ticket, launches=len(run.launches())))
+
+
+def _ticket_behind_all(store: RunStore, device: str, sample_s: float | None, priority: int) -> Ticket:
+    places = [ticket.place for ticket in tickets.read_tickets(store.root).values()]
+    return Ticket(
+        time=time.time(),
+        host=status.host_name(),
+        launches=0,
+        place=math.floor(max(places, default=0)) + 1.0,
+        priority=priority,
+        device=device,
+        sample_s=sample_s,
+    )
+
+
+def withdraw(store: RunStore, run: Run) -> bool:
+    """Take a run from the queue, to wait for somebody who launches it; False when it was not in there.
+
+    Raises:
+        CockpitError: When it is just being launched.
+    """
+    with tickets.locked(store.root):
+        ticket, damage = status.read_ticket(run)
+        if ticket is None and not damage:
+            return False
+        if ticket and ticket.launches != len(run.launches()):
+            tickets.drop_ticket(run.path)
+            return False
+        try:
+            lock = run.lock()
+        except RunBusyError:
+            raise _is_launching(run) from None
+        try:
+            tickets.drop_ticket(run.path)  # whoever claimed it asks for it once he has the lock
+        finally:
+            os.close(lock)
+    return True
+
+
+def move(store: RunStore, run: Run, to: Run | Literal["top", "bottom", "up", "down"]) -> None:
+    """Give a waiting run another place in the order.
+
+    It keeps its priority if it may stand there with it, and else takes that of the run behind it, or before it at the
+    bottom.
+
+    Args:
+        store: Where.
+        run: The run.
+        to: Before this run, to the top or bottom, or one place up or down.
+
+    Raises:
+        CockpitError: When one of them does not wait in the queue.
+    """
+    with tickets.locked(store.root):
+        waiting = _waiting(store, run)
+        place = [*waiting].index(run.id)
+        ticket = waiting.pop(run.id)
+        if isinstance(to, Run):
+            index = [*_waiting(store, to)].index(to.id)
+            index -= index > place
+        else:
+            index = {"top": 0, "bottom": len(waiting), "up": max(0, place - 1), "down": place + 1}[to]
+            index = min(index, len(waiting))
+        others = [*waiting.values()]
+        moved = _between(ticket, others[index - 1] if index else None, others[index] if index < len(others) else None)
+        if moved is not None:
+            tickets.write_ticket(run.path, moved)
+            return
+        order = [*waiting.items()]
+        order.insert(index, (run.id, msgspec.structs.replace(ticket, priority=others[index].priority)))
+        for number, (run_id, each) in enumerate(order, 1):
+            tickets.write_ticket(store.root / run_id, msgspec.structs.replace(each, place=float(number)))
+
+
+def _between(ticket: Ticket, before: Ticket | None, behind: Ticket | None) -> Ticket | None:
+    """Return the ticket with a place between two others; None when there is no number between theirs."""
+    priority = ticket.priority
+    if (before and before.priority < priority) or (behind and behind.priority > priority):
+        neighbour = behind or before
+        assert neighbour is not None
+        priority = neighbour.priority
+    low = before.place if before and before.priority == priority else -math.inf
+    high = behind.place if behind and behind.priority == priority else math.inf
+    if math.isinf(high):
+        place = max(ticket.place, low + 1) if math.isfinite(low) else ticket.place
+    else:
+        place = high - 1 if math.isinf(low) else (low + high) / 2
+    if not low < place < high:
+        return None
+    return msgspec.structs.replace(ticket, priority=priority, place=place)
+
+
+def set_priority(store: RunStore, run: Run, priority: int) -> None:
+    """Let a waiting run come before all of a lower priority.
+
+    Raises:
+        CockpitError: When it does not wait in the queue.
+    """
+    with tickets.locked(store.root):
+        ticket = _waiting(store, run)[run.id]
+        tickets.write_ticket(run.path, msgspec.structs.replace(ticket, priority=priority))
+
+
+def pause(store: RunStore, paused: bool) -> None:
+    """Start nothing any more, or go on starting; what trains goes on training."""
+    with tickets.locked(store.root):
+        settings = tickets.read_settings(store.root)
+        tickets.write_settings(store.root, msgspec.structs.replace(settings, paused=paused))
+
+
+def set_slots(store: RunStore, device: str, slots: int) -> None:
+    """Let a device train so many runs of the queue at once.
+
+    Raises:
+        CockpitError: When the device is not here or the number makes no sense.
+    """
+    known = [name for name, _ in box_devices(list_gpus())]
+    if device not in known:
+        raise CockpitError(f"device {device!r} is not on this machine; choose one of {', '.join(known)}")
+    if not 0 <= slots <= tickets.MAX_SLOTS:
+        raise CockpitError(f"slots is {slots}; it must be 0 to {tickets.MAX_SLOTS}")
+    with tickets.locked(store.root):
+        settings = tickets.read_settings(store.root)
+        slots_of = settings.slots | {device: slots}
+        tickets.write_settings(store.root, msgspec.structs.replace(settings, slots=slots_of))
+
+
+def _waiting(store: RunStore, run: Run) -> dict[str, Ticket]:
+    """Return all that waits for this box, in order, if the run is among it."""
+    queue = read_queue(store)
+    if run.id in queue.launching or run.id in queue.broken:
+        raise _is_launching(run)
+    if run.id not in queue.waiting:
+        raise CockpitError(f"run {run.id} does not wait in the queue; `cockpit queue` lists what does")
+    return queue.waiting
+
+
+def _is_launching(run: Run) -> CockpitError:
+    return CockpitError(f"run {run.id} is just being launched; ask again in a moment")
