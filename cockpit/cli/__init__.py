@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cockpit.errors import CockpitError
 
-_DEFAULT_ACTION = {"runs": "list", "models": "list", "data": "list"}
+_DEFAULT_ACTION = {"runs": "list", "queue": "list", "models": "list", "data": "list"}
 _HELP = ("-h", "--help")
 
 

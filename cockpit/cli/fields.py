@@ -19,6 +19,13 @@ def _read_seconds(words: list[str]) -> float:
     return seconds
 
 
+def _read_whole(words: list[str]) -> int:
+    try:
+        return int(words[0])
+    except ValueError:
+        raise CockpitError(f"{words[0][:40]!r} is not a whole number; write one like 0, 3 or -1") from None
+
+
 RunRef = Annotated[Positional[str], arg(metavar="RUN")]
 """A run by its id, the beginning or end of it, or `last`."""
 
@@ -33,3 +40,15 @@ Seconds = Annotated[
     ),
 ]
 """A duration."""
+
+Whole = Annotated[
+    int,
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="N",
+        instance_from_str=_read_whole,
+        is_instance=lambda value: isinstance(value, int),
+        str_from_instance=lambda value: [str(value)],
+    ),
+]
+"""A whole number."""

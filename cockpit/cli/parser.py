@@ -10,8 +10,10 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from cockpit.cli import datasets, measure, models, runs, training
+from cockpit.cli import datasets, measure, models, queue, runs, training
 from cockpit.cli.common import Command, printable
+from cockpit.cli.sweep import spread
+from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe, options, usual_recipe
 
 
@@ -37,6 +39,25 @@ class Runs:
         Annotated[runs.ListRuns, subcommand("list")]
         | Annotated[runs.ShowRun, subcommand("show")]
         | Annotated[runs.RemoveRun, subcommand("rm")]
+    )
+
+    def execute(self) -> int:
+        """Do what was chosen."""
+        return self.action.execute()
+
+
+@dataclasses.dataclass(frozen=True)
+class Queue:
+    """See and change what waits for a device of this box; alone it lists that."""
+
+    action: (
+        Annotated[queue.ListQueue, subcommand("list")]
+        | Annotated[queue.MoveRun, subcommand("move")]
+        | Annotated[queue.SetPriority, subcommand("priority")]
+        | Annotated[queue.WithdrawRun, subcommand("remove")]
+        | Annotated[queue.PauseQueue, subcommand("pause")]
+        | Annotated[queue.ContinueQueue, subcommand("go")]
+        | Annotated[queue.SetSlots, subcommand("slots")]
     )
 
     def execute(self) -> int:
@@ -80,6 +101,7 @@ AnyCommand = (
     | Annotated[measure.Preflight, subcommand("preflight")]
     | Annotated[measure.Bench, subcommand("bench")]
     | Annotated[Runs, subcommand("runs")]
+    | Annotated[Queue, subcommand("queue")]
     | Annotated[Models, subcommand("models")]
     | Annotated[Data, subcommand("data")]
 )
@@ -107,8 +129,14 @@ def parse(words: Sequence[str]) -> Command:
         command = _parse(harmless)
         if harmless != words:
             command = _parse(words)
-    if isinstance(command, training.Train | measure.Preflight):
-        command = dataclasses.replace(command, recipe=_read(command.recipe, switches))
+    if isinstance(command, training.Train):
+        recipes = _read(command.recipe, switches)
+        return dataclasses.replace(command, recipe=recipes[0], sweep=tuple(recipes))
+    if isinstance(command, measure.Preflight):
+        recipe, *others = _read(command.recipe, switches)
+        if others:
+            raise CockpitError(f"{1 + len(others)} runs would result; a preflight is of one, so give one value a flag")
+        return dataclasses.replace(command, recipe=recipe)
     return command
 
 
@@ -122,7 +150,7 @@ def _parse(words: Sequence[str]) -> Any:
     )
 
 
-def _take_switches(words: Sequence[str]) -> tuple[list[str], dict[str, bool]]:
+def _take_switches(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Take out the recipe's flags that are on or off: `--nesterov` alone means yes, a preset's is undone by `no`."""
     if not words or words[0] not in ("train", "preflight"):
         return list(words), {}
@@ -136,7 +164,7 @@ def _take_switches(words: Sequence[str]) -> tuple[list[str], dict[str, bool]]:
             continue
         if not has_value and waiting and not waiting[0].startswith("-"):
             value = waiting.pop(0)
-        taken[flags[flag].name] = flags[flag].parse(value or "yes")
+        taken[flags[flag].name] = value or "yes"
     return left, taken
 
 
@@ -169,11 +197,13 @@ def _take_folder(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | Non
     )
 
 
-def _read(recipe: Recipe, switches: dict[str, bool]) -> Recipe:
-    typed: dict[str, Any] = switches | {
-        option.name: option.parse(word)
-        for option in options()
-        if isinstance(word := getattr(recipe, option.name), _Word)
-    }
-    model, dataset, preset = (typed.pop(name, getattr(recipe, name)) for name in ("model", "dataset", "preset"))
-    return usual_recipe(model, dataset, preset, **typed)
+def _read(recipe: Recipe, switches: dict[str, str]) -> list[Recipe]:
+    """Return the recipes that were typed: one, or the product of the lists among the values."""
+    typed = switches | {"model": recipe.model, "dataset": recipe.dataset}
+    typed |= {option.name: word for option in options() if isinstance(word := getattr(recipe, option.name), _Word)}
+    return [_make(**words) for words in spread(typed)]
+
+
+def _make(model: str, dataset: str, **typed: str) -> Recipe:
+    values = {option.name: option.parse(typed[option.name]) for option in options() if option.name in typed}
+    return usual_recipe(model, dataset, values.pop("preset", Recipe().preset), **values)

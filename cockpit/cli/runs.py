@@ -33,7 +33,7 @@ class ListRuns:
     def execute(self) -> int:
         """Print the listing."""
         store = open_store(self.runs)
-        rows = [status.describe(run) for run in store.list()]
+        rows = status.numbered([status.describe(run, number=False) for run in store.list()])
         if self.json:
             print_json(rows)
         elif not rows:
@@ -44,7 +44,7 @@ class ListRuns:
                 [
                     [
                         row.id,
-                        row.status,
+                        f"{row.status}, place {row.place}" if row.place else row.status,
                         f"{row.epoch}/{row.epochs}",
                         percent(row.best_val_acc),
                         str(row.best_epoch or ""),

@@ -4,12 +4,14 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, Suppress, arg
 
 from cockpit import launch, status
 from cockpit.cli.common import open_store, print_json, say, show
-from cockpit.cli.fields import RunRef, Seconds
+from cockpit.cli.fields import RunRef, Seconds, Whole
+from cockpit.cli.queue import move_on
 from cockpit.devices import check_device
+from cockpit.dispatch import order
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunStore
@@ -23,6 +25,10 @@ class Launching:
     """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda or cuda:<n>."""
     detach: bool = False
     """Print the run's id and return; the run goes on."""
+    enqueue: bool = False
+    """Let it wait for a free device of this machine, print its id and return."""
+    priority: Whole = 0
+    """With --enqueue: runs of a higher priority come first."""
     sample_s: Seconds = 2.0
     """Seconds between the live samples of loss, accuracy and speed; 0 records every step."""
     runs: Path | None = None
@@ -50,12 +56,20 @@ class Train(Launching):
     """Train a network in the background and follow it. Ctrl-C stops it with a checkpoint, a second one kills it."""
 
     recipe: OmitArgPrefixes[Recipe]
+    sweep: Suppress[tuple[Recipe, ...]] = ()
+    """All that result when values of the recipe are lists, `recipe` being the first."""
 
     def execute(self) -> int:
-        """Create the run, start it, follow it."""
-        recipe = self.recipe.complete()
+        """Create the run, start it, follow it; or leave it, and all of a sweep, to the queue."""
+        recipes = [recipe.complete() for recipe in self.sweep or (self.recipe,)]
         check_device(self.device)
         store = open_store(self.runs)
+        if self.enqueue:
+            runs = order.enqueue(store, recipes, device=self.device, sample_s=self.sample_s, priority=self.priority)
+            return move_on(store, runs, self.json)
+        recipe, *others = recipes
+        if others:
+            raise CockpitError(f"{len(recipes)} runs would result from these lists; --enqueue lets them all wait")
         run = store.create(recipe)
         try:
             self._launch(run)
@@ -76,8 +90,12 @@ class Resume(Launching):
 
     def execute(self) -> int:
         """Start the trainer again."""
-        run = open_store(self.runs).get(self.run)
+        store = open_store(self.runs)
+        run = store.get(self.run)
         launch.check_resumable(run, force=self.force)
+        if self.enqueue:
+            order.enqueue_again(store, run, device=self.device, sample_s=self.sample_s, priority=self.priority)
+            return move_on(store, [run], self.json)
         self._launch(run, force=self.force)
         return self._follow_or_leave(run)
 
@@ -103,7 +121,7 @@ class Watch:
 
 @dataclasses.dataclass(frozen=True)
 class Stop:
-    """Ask a run to stop at its next step, with a checkpoint to resume from."""
+    """Ask a run to stop at its next step, with a checkpoint to resume from; one that waits leaves the queue."""
 
     run: RunRef
     """Run: its id, the beginning or end of it, or `last`."""
@@ -116,8 +134,9 @@ class Stop:
         """Send the request and wait until it is heeded."""
         from cockpit.cli.follow import wait_for_end
 
-        run = open_store(self.runs).get(self.run)
-        if not launch.send(run, "stop"):
+        store = open_store(self.runs)
+        run = store.get(self.run)
+        if not order.withdraw(store, run) and not launch.send(run, "stop"):
             raise CockpitError(f"run {run.id} is not running")
         info = status.describe(run)
         if info.status == "stale":
@@ -177,7 +196,7 @@ def best_run(store: RunStore, model: str, dataset: str) -> Run:
     rows = [
         (info.best_val_acc, run)
         for run in reversed(store.list())
-        if (info := status.describe(run)).model == model and info.dataset == dataset
+        if (info := status.describe(run, number=False)).model == model and info.dataset == dataset
         if info.best_val_acc is not None and run.best_path.exists()
     ]
     if not rows:

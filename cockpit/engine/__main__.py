@@ -18,11 +18,11 @@ from pathlib import Path
 
 import psutil
 
-from cockpit import causes, records, status
+from cockpit import causes, dispatch, records, status
 from cockpit.engine.journal import SAMPLE_S, Journal, say
 from cockpit.engine.stopping import BEFORE_STEPS, StopFlag, Stopped
 from cockpit.errors import CockpitError
-from cockpit.store import Run
+from cockpit.store import Run, RunStore
 
 _BEGUN = time.monotonic()
 
@@ -80,6 +80,7 @@ def _train(run: Run, device: str, sample_s: float, lock_fd: int | None) -> int:
     finally:
         journal.close()
         os.close(lock)  # nothing is written any more, and a resume need not wait until torch is torn down
+        dispatch.tick_when_gone(RunStore(run.path.parent))
     return 0
 
 

@@ -1,0 +1,187 @@
+"""The commands that list, order and pause the queue of this box; all but the pause start what can start."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from cockpit import dispatch, status, tickets
+from cockpit.cli.common import open_store, print_json, print_table, say, show
+from cockpit.cli.fields import RunRef, Whole
+from cockpit.dispatch import look, order
+from cockpit.errors import CockpitError
+from cockpit.store import Run, RunStore
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Command:
+    """The flags of all of them."""
+
+    runs: Path | None = None
+    """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+    json: bool = False
+    """Print JSON."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ListQueue(_Command):
+    """List what waits and why, what trains where, and the devices."""
+
+    def execute(self) -> int:
+        """Start what can start, then print the listing."""
+        store = open_store(self.runs)
+        tell(dispatch.tick(store))
+        seen = look.look(store)
+        if seen.trouble or seen.paused:
+            say(seen.trouble or "the queue is paused; `cockpit queue go` continues it")
+        if self.json:
+            print_json(seen)
+            return 0
+        if not seen.waiting:
+            say("nothing waits; `cockpit train --enqueue` puts something into the queue, `cockpit` too")
+        else:
+            heads = ["place", "run", "recipe", "device", "priority", "why it waits"]
+            print_table(heads, [_waiting_row(row) for row in seen.waiting], right=(0, 4))
+        if seen.training:
+            rows = [
+                [row.device, row.run.id, row.run.status, f"{row.run.epoch}/{row.run.epochs}"] for row in seen.training
+            ]
+            print_table(["device", "run", "status", "epoch"], rows, right=(3,))
+        rows = [
+            [slot.device, slot.title, f"{len(slot.runs)}/{slot.slots}", slot.stranger and f"busy with {slot.stranger}"]
+            for slot in seen.devices
+        ]
+        print_table(["device", "what", "slots", ""], rows, right=(2,))
+        return 0
+
+
+def _waiting_row(row: look.Waiting) -> list[str]:
+    place, recipe = str(row.place or ""), row.run.changes or "the seed's"
+    return [place, row.run.id, recipe, row.device, str(row.priority or ""), row.why]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MoveRun(_Command):
+    """Give a waiting run another place in the order, and the priority that goes with it."""
+
+    run: RunRef
+    """Run: its id, the beginning or end of it, or `last`."""
+    before: Annotated[str, arg(metavar="RUN")] = ""
+    """Put it before this run."""
+    top: bool = False
+    """Put it first."""
+    bottom: bool = False
+    """Put it last."""
+
+    def execute(self) -> int:
+        """Move it."""
+        store = open_store(self.runs)
+        run = store.get(self.run)
+        if (bool(self.before), self.top, self.bottom).count(True) != 1:
+            raise CockpitError(f"say where {run.id} is to go: --before RUN, --top or --bottom")
+        order.move(store, run, store.get(self.before) if self.before else "top" if self.top else "bottom")
+        return move_on(store, [run], self.json)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SetPriority(_Command):
+    """Let a waiting run come before all of a lower priority; 0 is usual."""
+
+    run: RunRef
+    """Run: its id, the beginning or end of it, or `last`."""
+    priority: Positional[Whole]
+    """The higher the sooner."""
+
+    def execute(self) -> int:
+        """Set it."""
+        store = open_store(self.runs)
+        run = store.get(self.run)
+        order.set_priority(store, run, self.priority)
+        return move_on(store, [run], self.json)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WithdrawRun(_Command):
+    """Take a waiting run from the queue; it waits on, for somebody who launches it."""
+
+    run: RunRef
+    """Run: its id, the beginning or end of it, or `last`."""
+
+    def execute(self) -> int:
+        """Take it out."""
+        store = open_store(self.runs)
+        run = store.get(self.run)
+        if not order.withdraw(store, run):
+            raise CockpitError(f"run {run.id} does not wait in the queue; `cockpit queue` lists what does")
+        return move_on(store, [run], self.json)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PauseQueue(_Command):
+    """Start nothing any more; what trains goes on training."""
+
+    def execute(self) -> int:
+        """Pause."""
+        store = open_store(self.runs)
+        order.pause(store, True)
+        return _tell_settings(store, self.json)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ContinueQueue(_Command):
+    """Start what waits again, after a pause."""
+
+    def execute(self) -> int:
+        """Go on."""
+        store = open_store(self.runs)
+        order.pause(store, False)
+        tell(dispatch.tick(store))
+        return _tell_settings(store, self.json)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SetSlots(_Command):
+    """Let a device train several runs of the queue at once, or none."""
+
+    device: Annotated[Positional[str], arg(metavar="DEVICE")]
+    """cpu, mps or cuda:<n>."""
+    slots: Positional[Whole]
+    """How many at once."""
+
+    def execute(self) -> int:
+        """Set it."""
+        store = open_store(self.runs)
+        order.set_slots(store, self.device, self.slots)
+        tell(dispatch.tick(store))
+        return _tell_settings(store, self.json)
+
+
+def _tell_settings(store: RunStore, json: bool) -> int:
+    seen = look.look(store)
+    slots = ", ".join(f"{slot.device} {len(slot.runs)}/{slot.slots}" for slot in seen.devices)
+    say(f"the queue {'is paused' if seen.paused else 'goes on'}; {len(seen.waiting)} waiting; busy slots: {slots}")
+    if json:
+        print_json(seen)
+    return 0
+
+
+def move_on(store: RunStore, runs: Sequence[Run], json: bool) -> int:
+    """Start what can start, and print what became of these runs: their ids, or rows of the listing as JSON."""
+    tell(dispatch.tick(store))
+    places = tickets.places(tickets.read_tickets(store.root))
+    rows = status.numbered([status.describe(run, number=False) for run in runs], places)
+    if json:
+        print_json(rows)
+    else:
+        for row in rows:
+            say(f"{row.id}: {row.status}, {row.detail}")
+            show(row.id)
+    return 0
+
+
+def tell(attempts: Sequence[dispatch.Attempt]) -> None:
+    """Say what was launched and what could not be."""
+    for attempt in attempts:
+        say(f"queue: {attempt}")
