@@ -26,7 +26,7 @@ def stamp(path: str | Path) -> Stamp:
 
 
 class KeptRun(Run):
-    """A run that remembers what its files held; it belongs to one thread."""
+    """A run that remembers what its files held; for one thread at a time."""
 
     def __init__(self, path: Path) -> None:
         """Begin without having read anything."""

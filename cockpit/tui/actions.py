@@ -26,23 +26,40 @@ class Action(NamedTuple):
     """Whether the key bar has room for it."""
 
 
-PLACES = {"runs": "Runs", "new": "New run", "run": "Run", "help": "Help", "confirm": "Question"}
+PLACES = {
+    "runs": "Runs",
+    "new": "New run",
+    "run": "Run",
+    "queue": "Queue",
+    "help": "Help",
+    "confirm": "Question",
+}
 """The screens by the name that `Action.places` uses, with their titles."""
-_EVERY_SCREEN = ("runs", "new", "run")
+_EVERY_SCREEN = ("runs", "new", "run", "queue")
 _RUN_SCREENS = ("runs", "run")
 
 ACTIONS = (
     Action(("runs",), "n", "n", "new", "new", "Choose a network, a dataset and a recipe, and train."),
     Action(("runs",), "enter", "enter", "open", "open", "Open the run: live charts, progress and log."),
     Action(("new",), "enter", "enter", "launch", "launch", "Start the training, which outlives the cockpit."),
+    Action(("new",), "ctrl+n", "ctrl+n", "enqueue", "enqueue", "Let it wait for a free device, behind all that wait."),
     Action(("new",), "tab", "tab", "next_pane", "next", "Go to the next pane; arrow keys move inside one."),
     Action(("new",), "shift+tab", "shift+tab", "previous_pane", "previous", "Go to the pane before.", in_bar=False),
+    Action(("queue",), "enter", "enter", "open", "open", "Open the run."),
+    Action(("queue",), "K,shift+up", "K", "move_up", "up", "Let it start one place earlier; shift+up too."),
+    Action(("queue",), "J,shift+down", "J", "move_down", "down", "Let it start one place later; shift+down too."),
+    Action(("queue",), "T", "T", "move_top", "top", "Let it start first of all."),
+    Action(("queue",), "plus,equals_sign", "+", "raise", "more", "Raise its priority by one.", in_bar=False),
+    Action(("queue",), "minus", "-", "lower", "less", "Lower its priority by one.", in_bar=False),
+    Action(("queue",), "x", "x", "withdraw", "take out", "Take it from the queue; its folder stays."),
+    Action(("queue",), "p", "p", "pause", "pause", "Start nothing any more, or go on; what trains goes on."),
     Action(_RUN_SCREENS, "t", "t", "test", "test", "Test the best checkpoint, in the background."),
-    Action(_RUN_SCREENS, "s", "s", "stop", "stop", "Stop the training after the next step, with a checkpoint."),
+    Action(_RUN_SCREENS, "s", "s", "stop", "stop", "Stop it, with a checkpoint; a waiting run leaves the queue."),
     Action(_RUN_SCREENS, "r", "r", "resume", "resume", "Continue a stopped, failed or lost run where it was."),
-    Action(("runs",), "d", "d", "delete", "delete", "Delete the run's folder, after a question."),
+    Action(("runs",), "w", "w", "queue", "queue", "See what waits for a device, and change its order."),
+    Action(("runs",), "d", "d", "delete", "delete", "Delete the run's folder, after a question.", in_bar=False),
     Action(("runs", "new"), "slash", "/", "filter", "filter", "Show only what contains every word you type."),
-    Action(("new", "run", "help"), "escape", "esc", "back", "back", "Return to where you came from."),
+    Action(("new", "run", "queue", "help"), "escape", "esc", "back", "back", "Return to where you came from."),
     Action(("runs",), "escape", "esc", "clear_filter", "all", "Show all runs again.", in_bar=False),
     Action(("confirm",), "y,enter", "y", "dismiss(True)", "yes", "Do it."),
     Action(("confirm",), "n,escape", "n", "dismiss(False)", "no", "Leave everything as it is."),

@@ -4,6 +4,7 @@ Trainers and tests are processes of their own, so nothing that happens here can 
 """
 
 import sys
+import time
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -16,15 +17,16 @@ from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from cockpit import launch
+from cockpit import dispatch, launch, status
 from cockpit.devices import device_choices
+from cockpit.dispatch import order
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
 from cockpit.status import LIVE, RunInfo
 from cockpit.store import Run, RunStore
 from cockpit.tui.actions import actions_of
 from cockpit.tui.alarms import Alarms
-from cockpit.tui.messages import LaunchRefused, RunLaunched, TestEnded
+from cockpit.tui.messages import LaunchRefused, RunLaunched, RunQueued, TestEnded
 from cockpit.tui.painter import Painter
 from cockpit.tui.runs import RunsScreen
 from cockpit.tui.screen import CockpitScreen, show_error, tell
@@ -32,6 +34,10 @@ from cockpit.tui.text import percent, plain
 from cockpit.tui.watch import RunsReader, read_report
 
 _TEST_LOOK_S = 0.2
+_TICK_S = 3.0
+"""Seconds between two ticks of the queue."""
+_REST_RATIO = 20
+"""A tick is followed by a rest so many times as long, as a look is, see `cockpit.tui.watch`."""
 
 
 class CockpitApp(App[None]):
@@ -58,6 +64,34 @@ class CockpitApp(App[None]):
     def get_default_screen(self) -> Screen:
         """Begin with the runs."""
         return RunsScreen()
+
+    def on_mount(self) -> None:
+        """Keep the queue moving."""
+        self._move_queue()
+
+    @work(thread=True, exit_on_error=False, group="queue")
+    def _move_queue(self) -> None:
+        worker = get_current_worker()
+        rest_s, told = _TICK_S, ""
+        while not worker.cancelled_event.wait(rest_s):
+            begun = time.monotonic()
+            try:
+                self.tick()
+                told = ""
+            except CockpitError as error:
+                if str(error) != told:  # once, not every few seconds
+                    show_error(self, error)
+                told = str(error)
+            rest_s = max(_TICK_S, _REST_RATIO * (time.monotonic() - begun))
+
+    def tick(self) -> set[str]:
+        """Start what waits on what is free, and return the ids of what was tried; for a worker."""
+        attempts = dispatch.tick(self.store)
+        for attempt in attempts:
+            tell(self, f"queue: {attempt}", "error" if attempt.trouble else "information")
+            if not attempt.trouble:
+                self._alarms.expect(attempt.run_id)
+        return {attempt.run_id for attempt in attempts}
 
     def get_system_commands(self, screen: Screen) -> Iterable[SystemCommand]:
         """Offer the screen's actions in the palette."""
@@ -94,6 +128,12 @@ class CockpitApp(App[None]):
 
         self.push_screen(NewRunScreen())
 
+    def open_queue(self) -> None:
+        """Show what waits for a device."""
+        from cockpit.tui.queue import QueueScreen
+
+        self.push_screen(QueueScreen())
+
     def open_run(self, run: Run, *, in_place: bool = False) -> None:
         """Show a run, above the present screen or in its place."""
         from cockpit.tui.run import RunScreen
@@ -119,6 +159,18 @@ class CockpitApp(App[None]):
         self._alarms.expect(run.id)
         asker.post_message(RunLaunched(run))
 
+    @work(thread=True, exit_on_error=False, group="launch")
+    def enqueue_new(self, recipe: Recipe, device: str, asker: Screen) -> None:
+        """Create a run that waits for a device, and start it if one is free; when that fails, nothing of it is left."""
+        try:
+            (run,) = order.enqueue(self.store, [recipe.complete()], device=device)
+        except BaseException:
+            asker.post_message(LaunchRefused())
+            raise
+        asker.post_message(RunQueued())
+        if run.id not in self.tick():
+            tell(self, f"{run.id} is {status.describe(run).detail}")
+
     @work(thread=True, exit_on_error=False, group="resume")
     def resume(self, info: RunInfo) -> None:
         """Start the trainer of a run again, on the device it had if that is here."""
@@ -126,6 +178,8 @@ class CockpitApp(App[None]):
         launch.check_resumable(run)
         launches = run.launches()
         wanted = launches[-1].device or "auto" if launches else "auto"
+        if info.ticket:
+            wanted = info.ticket.device
         device = wanted if wanted in dict(device_choices()) else "auto"
         moved = "" if device == wanted else f" on another device: {wanted} is not on this machine"
         launch.start(run, device=device)
@@ -134,7 +188,10 @@ class CockpitApp(App[None]):
 
     @work(thread=True, exit_on_error=False, group="stop")
     def stop(self, info: RunInfo) -> None:
-        """Ask a run's trainer to stop with a checkpoint."""
+        """Ask a run's trainer to stop with a checkpoint, or take a run that waits from the queue."""
+        if info.status == "waiting" and order.withdraw(self.store, self.run_of(info)):
+            tell(self, f"{info.id} is taken from the queue")
+            return
         if info.status not in LIVE or not launch.send(self.run_of(info), "stop"):
             raise CockpitError(f"run {info.id} is {info.status}; there is nothing to stop")
         tell(self, f"{info.id} is stopping after the next step, with a checkpoint")
@@ -217,11 +274,15 @@ def farewell(reader: RunsReader, testing: Iterable[str] = ()) -> str:
     """Return what goes on in the background, in a sentence or two."""
     *_, look = reader.look(afresh=True)
     live = [row.id for row in look.rows if row.status in LIVE]
+    waiting = sum(row.ticket is not None for row in look.rows)
     sentences = []
     if live:
         more = f" and {len(live) - 4} more" if len(live) > 4 else ""
         noun, verb = ("run", "goes") if len(live) == 1 else ("runs", "go")
         sentences.append(f"{len(live)} {noun} {verb} on in the background: {', '.join(live[:4])}{more}.")
+    if waiting:
+        noun, verb = ("run", "starts") if waiting == 1 else ("runs", "start")
+        sentences.append(f"{waiting} {noun} in the queue {verb} when a run ends.")
     if testing:
         sentences.append(f"The test of {', '.join(sorted(testing))} goes on too; its result is kept with the run.")
     if not sentences:

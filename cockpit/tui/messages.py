@@ -3,6 +3,7 @@
 from textual.message import Message
 
 from cockpit.datasets import DatasetSpec
+from cockpit.dispatch.look import Look
 from cockpit.records import TestReport
 from cockpit.store import Run
 from cockpit.tui.watch import RunsLook, RunView
@@ -43,6 +44,19 @@ class RunLaunched(Message):
         """Carry the run."""
         super().__init__()
         self.run = run
+
+
+class RunQueued(Message):
+    """A new run waits in the queue."""
+
+
+class QueueRead(Message):
+    """The queue is not what it was."""
+
+    def __init__(self, look: Look) -> None:
+        """Carry all that the Queue screen shows."""
+        super().__init__()
+        self.look = look
 
 
 class LaunchRefused(Message):

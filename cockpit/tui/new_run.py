@@ -1,4 +1,7 @@
-"""The form of a new run: a network, a dataset, a device and a recipe; enter launches what is highlighted."""
+"""The form of a new run: a network, a dataset, a device and a recipe; enter launches what is highlighted.
+
+It can also be put into the queue, to wait for a free device.
+"""
 
 import dataclasses
 
@@ -22,7 +25,7 @@ from cockpit.tui.menus import (
     device_lines,
     model_lines,
 )
-from cockpit.tui.messages import ChoicesRead, LaunchRefused, RunLaunched
+from cockpit.tui.messages import ChoicesRead, LaunchRefused, RunLaunched, RunQueued
 from cockpit.tui.recipe_form import RecipeForm
 from cockpit.tui.screen import CockpitScreen
 from cockpit.tui.text import plain, words
@@ -172,6 +175,16 @@ class NewRunScreen(CockpitScreen[None]):
             self._launching = True
             self._say("launching…")
             self.cockpit.launch_new(self._recipe, self._device(), self)
+
+    def action_enqueue(self) -> None:
+        """Let what is highlighted wait for a free device; the form stays, for the next one."""
+        if self._recipe is not None and not self._launching:
+            self._launching = True
+            self.cockpit.enqueue_new(self._recipe, self._device(), self)
+
+    def on_run_queued(self, _event: RunQueued) -> None:
+        """Be ready for the next one."""
+        self._launching = False
 
     def on_run_launched(self, event: RunLaunched) -> None:
         """Show the run in place of the form."""

@@ -16,7 +16,7 @@ from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.chart import Chart, ChartData, Line, Mark
 from cockpit.tui.messages import RunRead
 from cockpit.tui.screen import CockpitScreen
-from cockpit.tui.text import COLORS, REMEDIES, bar, duration, memory, percent, plain, status_word, words
+from cockpit.tui.text import COLORS, bar, duration, memory, percent, plain, remedy, status_word, words
 from cockpit.tui.watch import RunReader, RunView, poll
 
 
@@ -181,7 +181,9 @@ def _note(view: RunView) -> Content:
         lines.append(words((plain(info.damage), "$text-error")))
     report = view.report
     told = info.status == "finished" and report  # the trainer's last words are the result of its test
-    sentence = words("" if told else plain(info.detail), REMEDIES.get(info.status, ""), between=" · ")
+    sentence = words(
+        "" if told else plain(info.detail), remedy(info.status, queued=info.ticket is not None), between=" · "
+    )
     if sentence:
         lines.append(sentence.stylize(f"${COLORS[info.status]}"))
     if report:

@@ -14,7 +14,7 @@ from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.messages import RunsRead
 from cockpit.tui.screen import CockpitScreen, tell
 from cockpit.tui.table import RunTable
-from cockpit.tui.text import REMEDIES, percent, plain, words
+from cockpit.tui.text import percent, plain, remedy, words
 from cockpit.tui.watch import RunsLook, poll
 
 _NO_RUNS = """\
@@ -92,12 +92,15 @@ class RunsScreen(CockpitScreen[None]):
     def _draw_title(self, num_shown: int) -> None:
         total = len(self._look.rows)
         live = sum(row.status in LIVE for row in self._look.rows)
+        queued = sum(row.ticket is not None for row in self._look.rows)
         count = (
             f"{num_shown:,} of {total:,} runs" if num_shown != total else f"{total:,} run{'s' if total != 1 else ''}"
         )
         parts: list[str | tuple[str, str]] = ["" if total == 0 and self._look.complete else count]
         if live:
             parts.append((f"{live} going on", "$primary"))
+        if queued:
+            parts.append(f"{queued:,} queued")
         if not self._look.complete:
             parts.append("reading more…")
         parts.append((_short(self.cockpit.store.root), "dim"))
@@ -125,6 +128,10 @@ class RunsScreen(CockpitScreen[None]):
     def action_new(self) -> None:
         """Open the form of a new run."""
         self.cockpit.open_new()
+
+    def action_queue(self) -> None:
+        """Open the queue."""
+        self.cockpit.open_queue()
 
     def action_test(self) -> None:
         """Test the best checkpoint of the run under the cursor."""
@@ -194,7 +201,7 @@ def describe_row(row: RunInfo) -> Content:
     Why a run does not go on has a line of its own, with the remedy.
     """
     told = row.status == "finished" and row.test  # the trainer's last words are the result of its test
-    state = words("" if told else plain(row.detail), REMEDIES.get(row.status, ""), between=" · ")
+    state = words("" if told else plain(row.detail), remedy(row.status, queued=row.ticket is not None), between=" · ")
     if row.best_epoch is None:
         best = "no checkpoint yet: the best one is kept from the first epoch on"
     else:

@@ -1,10 +1,10 @@
-"""The table of runs: as many columns as fit, and only the cells that changed are painted again.
+"""A table of runs: as many columns as fit, and only the cells that changed are painted again.
 
 Only the rows on the screen are ever rendered, so thousands of runs cost no more than a screenful.
 """
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -33,7 +33,7 @@ class Column(NamedTuple):
     """Characters."""
     rank: int
     """The columns of the lowest ranks are shown, as many as fit."""
-    text: Callable[[RunInfo], str]
+    text: Callable[[Any], str]
     """What stands in a row."""
     right: bool = True
     """Whether it is aligned at its right end."""
@@ -76,7 +76,24 @@ COLUMNS = (
 """All columns, in their order."""
 
 
-class RunTable(ScrollView, can_focus=True):
+class Row(Protocol):
+    """What every row tells of its run."""
+
+    @property
+    def id(self) -> str:
+        """The run."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """Colours the first column."""
+        ...
+
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+class RowTable(ScrollView, Generic[AnyRow], can_focus=True):
     """Runs, one a row, under a header that stays, with a cursor."""
 
     BINDINGS = [  # noqa: RUF012 - Textual's convention
@@ -96,10 +113,11 @@ class RunTable(ScrollView, can_focus=True):
     class Opened(Message):
         """The run under the cursor was clicked."""
 
-    def __init__(self) -> None:
-        """Begin without rows."""
+    def __init__(self, columns: Sequence[Column]) -> None:
+        """Begin without rows; the first column is coloured by status."""
         super().__init__()
-        self.rows: list[RunInfo] = []
+        self._all = columns
+        self.rows: list[AnyRow] = []
         """The runs shown."""
         self.columns: tuple[Column, ...] = ()
         """The columns that fit."""
@@ -107,11 +125,11 @@ class RunTable(ScrollView, can_focus=True):
         self._testing: frozenset[str] = frozenset()
 
     @property
-    def chosen(self) -> RunInfo | None:
+    def chosen(self) -> AnyRow | None:
         """The run under the cursor."""
         return self.rows[self._cursor] if self.rows else None
 
-    def show(self, rows: Sequence[RunInfo], testing: frozenset[str]) -> None:
+    def show(self, rows: Sequence[AnyRow], testing: frozenset[str] = frozenset()) -> None:
         """Show these rows; the cursor stays on its run."""
         old, before, chosen = self.rows, self._testing, self.chosen
         self.rows, self._testing = list(rows), testing
@@ -178,7 +196,7 @@ class RunTable(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Take the columns that fit."""
-        self.columns = _fitting(self.size.width)
+        self.columns = _fitting(self._all, self.size.width)
         self.virtual_size = Size(self.size.width, len(self.rows) + 1)
         self._show_cursor()
 
@@ -201,24 +219,32 @@ class RunTable(ScrollView, can_focus=True):
                 self.refresh(Region(x, place - self.scroll_offset.y + 1, column.width + _GAP, 1))
             x += column.width + _GAP
 
-    def _texts(self, row: RunInfo, testing: frozenset[str]) -> list[str]:
+    def _texts(self, row: AnyRow, testing: frozenset[str]) -> list[str]:
         texts = [column.fit(column.text(row)) for column in self.columns]
         if row.id in testing and texts:
             texts[0] = self.columns[0].fit(status_word("testing"))
         return texts
 
-    def _cell_style(self, column: Column, text: str, row: RunInfo) -> Style:
-        if column is COLUMNS[0]:
+    def _cell_style(self, column: Column, text: str, row: AnyRow) -> Style:
+        if column is self._all[0]:
             status = "testing" if row.id in self._testing else row.status
             return Style(color=Color.parse(self.app.theme_variables[COLORS[status]]).rich_color)
         return Style(dim=True) if text.strip() == NO_VALUE else Style()
 
 
-def _fitting(width: int) -> tuple[Column, ...]:
+class RunTable(RowTable[RunInfo]):
+    """The table of all runs."""
+
+    def __init__(self) -> None:
+        """Begin without rows."""
+        super().__init__(COLUMNS)
+
+
+def _fitting(columns: Sequence[Column], width: int) -> tuple[Column, ...]:
     shown = set()
-    for column in sorted(COLUMNS, key=lambda column: column.rank):
+    for column in sorted(columns, key=lambda column: column.rank):
         width -= column.width + _GAP
         if width < 0:
             break
         shown.add(column.title)
-    return tuple(column for column in COLUMNS if column.title in shown)
+    return tuple(column for column in columns if column.title in shown)

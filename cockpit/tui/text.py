@@ -125,3 +125,8 @@ REMEDIES = {
 def status_word(status: str) -> str:
     """Return a status with its sign."""
     return f"{SYMBOLS.get(status, '·')} {status}"
+
+
+def remedy(status: str, *, queued: bool = False) -> str:
+    """Return what the user can do about a status; empty when there is nothing to be done."""
+    return "s takes it out, r launches it" if queued else REMEDIES.get(status, "")

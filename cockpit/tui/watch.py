@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cockpit import records
+from cockpit.dispatch.look import Look, look
 from cockpit.errors import CockpitError
 from cockpit.kept import KeptRun, Stamp, stamp
 from cockpit.lines import LineTail
-from cockpit.status import LIVE, RunInfo, describe
+from cockpit.status import LIVE, RunInfo, describe, numbered
 from cockpit.store import Run, RunStore
 from cockpit.tui.text import plain
 
@@ -90,6 +91,7 @@ class RunsReader:
     def __init__(self, store: RunStore) -> None:
         self._store = store
         self._known: dict[str, _Known] = {}
+        self._reading = threading.Lock()
         self._told: RunsLook | None = None
 
     def own_bests(self) -> dict[tuple[str, str], OwnBest]:
@@ -115,33 +117,51 @@ class RunsReader:
         pause_s = _INSTALMENT_S
         due = time.monotonic() + pause_s
         for run in self._store.list():
-            rows.append(self._row(run))
+            rows.append(self.row(run))
             if (self._told is None or not self._told.complete) and time.monotonic() > due:
                 pause_s *= 20  # each has the whole table painted
                 due = time.monotonic() + pause_s
                 self._told = RunsLook(tuple(rows), complete=False)
                 yield self._told
         self._known = {row.id: self._known[row.id] for row in rows}
-        found = RunsLook(tuple(rows), complete=True)
+        found = RunsLook(tuple(numbered(rows)), complete=True)
         if found != self._told:
             self._told = found
             yield found
 
-    def _row(self, run: Run) -> RunInfo:
-        known = self._known.get(run.id)
-        paths = known.paths if known else _paths(run)
-        stamps = tuple(map(stamp, paths))
-        if known is None or known.stamps != stamps or known.row.status in LIVE:
-            kept = (known and known.run) or KeptRun(run.path)
-            row = describe(kept)
-            self._known[run.id] = _Known(paths, stamps, row, kept if row.status in LIVE else None)
-            return row
-        return known.row
+    def row(self, run: Run) -> RunInfo:
+        """Return a run without its place in the queue, read again only if it changed; any thread may ask."""
+        with self._reading:
+            known = self._known.get(run.id)
+            paths = known.paths if known else _paths(run)
+            stamps = tuple(map(stamp, paths))
+            if known is None or known.stamps != stamps or known.row.status in LIVE:
+                kept = (known and known.run) or KeptRun(run.path)
+                row = describe(kept, number=False)
+                known = _Known(paths, stamps, row, kept if row.status in LIVE else None)
+                self._known[run.id] = known
+            return known.row
 
 
 def _paths(run: Run) -> tuple[str, ...]:
     """Return the paths whose stamps tell of a change; as texts: to make a path takes longer than to stat it."""
     return tuple(map(str, (run.metrics_path, run.launches_path, run.test_path, run.path)))
+
+
+class QueueReader:
+    """Follows the queue; what it shows of a run is read again only if that changed."""
+
+    def __init__(self, store: RunStore, runs: RunsReader) -> None:
+        self._store = store
+        self._runs = runs
+        self._told: Look | None = None
+
+    def look(self) -> Iterator[Look]:
+        """Yield the queue if it changed."""
+        found = look(self._store, self._runs.row)
+        if found != self._told:
+            self._told = found
+            yield found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

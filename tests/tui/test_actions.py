@@ -9,10 +9,18 @@ from cockpit.tui.actions import ACTIONS, PLACES, KeyBar, actions_of, bindings
 from cockpit.tui.confirm import ConfirmScreen
 from cockpit.tui.help import HelpScreen
 from cockpit.tui.new_run import NewRunScreen
+from cockpit.tui.queue import QueueScreen
 from cockpit.tui.run import RunScreen
 from cockpit.tui.runs import RunsScreen
 
-SCREENS = {"runs": RunsScreen, "new": NewRunScreen, "run": RunScreen, "help": HelpScreen, "confirm": ConfirmScreen}
+SCREENS = {
+    "runs": RunsScreen,
+    "new": NewRunScreen,
+    "run": RunScreen,
+    "queue": QueueScreen,
+    "help": HelpScreen,
+    "confirm": ConfirmScreen,
+}
 SIZES = [(80, 24), (120, 40), (160, 45), (200, 60), (40, 10), (20, 5)]
 
 
@@ -82,6 +90,7 @@ async def test_every_screen_draws_at_every_size(app, store, size):
         for key, screen in (
             ("enter", RunScreen),
             ("n", NewRunScreen),
+            ("w", QueueScreen),
             ("question_mark", HelpScreen),
             ("d", ConfirmScreen),
         ):
