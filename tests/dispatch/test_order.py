@@ -77,7 +77,7 @@ def test_runs_of_a_second_have_names_of_their_own(store, monkeypatch):
 
 def test_nothing_is_left_of_a_sweep_that_cannot_be_made(store):
     recipe = Recipe().complete()
-    with pytest.raises(CockpitError, match="no run can be made in"):
+    with pytest.raises(CockpitError, match="is no name for a run"):
         order.enqueue(store, [recipe, recipe, dataclasses.replace(recipe, model="no/name")])
     assert store.list() == []
     assert not [*store.root.glob(".new-*")]

@@ -201,8 +201,8 @@ def slow(store):
         [sys.orig_argv[0], "-c", _SLOW, str(store.root), sys.executable], stdout=subprocess.PIPE, text=True
     )
     wait_for(lambda: (ticket := tickets.read_ticket(run.path)) and ticket.claim, what="the claim")
+    order.set_slots(store, "cpu", 0)  # it finds nothing else to do; and it has let go of the queue by now
     process.send_signal(signal.SIGSTOP)
-    order.set_slots(store, "cpu", 0)  # it finds nothing else to do
     with process:
         yield run, lock, process
         process.kill()
