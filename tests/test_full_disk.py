@@ -1,5 +1,9 @@
 """A disk that fills up under a run: a real, small file system."""
 
+import contextlib
+import shutil
+import subprocess
+
 import pytest
 from disks import contents, fill, mounted
 from waiting import wait_for
@@ -60,3 +64,25 @@ def test_nothing_is_launched_on_a_full_disk(small_disk, tiny, capsys, left_bytes
             assert f"no run can be made in {store.root}: No space left on device; choose another folder" in err
     assert contents(small_disk / "runs") == before
     assert [run.id for run in store.list()] == [waiting.id]
+
+
+def test_a_run_is_deleted_where_no_new_folder_finds_room(tmp_path, data_dir):
+    """An ext4 whose last block is taken: who makes room there deletes a run."""
+    image, folder = tmp_path / "image", tmp_path / "disk"
+    image.write_bytes(bytes(4 << 20))
+    folder.mkdir()
+    for command in (["mkfs.ext4", "-q", "-m", "0", image], ["mount", "-o", "loop", image, folder]):
+        if shutil.which(command[0]) is None or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("no file system can be mounted here: that takes root on Linux")
+    try:
+        store = RunStore(folder / "runs")
+        run = store.create(Recipe().complete())
+        with contextlib.suppress(OSError), open(folder / "filler", "wb", buffering=0) as filler:
+            while filler.write(bytes(1024)):
+                pass
+        with pytest.raises(OSError, match="No space left"):
+            (store.root / "another").mkdir()
+        store.remove(run)
+        assert [*store.root.iterdir()] == []
+    finally:
+        subprocess.run(["umount", folder], check=True)

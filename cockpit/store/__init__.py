@@ -107,8 +107,8 @@ class RunStore:
                 return
             handle = run.lock()
             try:
-                trash = Path(tempfile.mkdtemp(prefix=".trash-", dir=self.root))
-                run.path.rename(trash / run.id)
+                trash = self.root / f".trash-{secrets.token_hex(8)}"  # a new folder may find no room on a full disk
+                run.path.rename(trash)
             finally:
                 os.close(handle)
             shutil.rmtree(trash)
