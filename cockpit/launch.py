@@ -40,6 +40,10 @@ class CalledOffError(CockpitError):
     """The run is not to be started any more."""
 
 
+class NoRoomError(CockpitError):
+    """A run's folder cannot be written or its disk is too full, which is not the run's own fault."""
+
+
 def check_resumable(run: Run, *, force: bool = False) -> None:
     """Raise CockpitError, with the reason and the remedy, when a run cannot be resumed; see `start` for `force`."""
     info = status.describe(run)
@@ -98,9 +102,7 @@ def start(
     """
     check_device(device)
     _leave_to_other_host(run, force=force)
-    kept_bytes = sum(path.stat().st_size for path in (run.last_path, run.best_path) if path.exists())
-    model = MODELS.get(run.recipe.model)
-    _check_room(run, "train", _RECORDS_BYTES + max(0, _CHECKPOINTS_BYTES * (model.params if model else 0) - kept_bytes))
+    check_room(run)
     argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "train", "--device", device]
     if sample_s is not None:
         argv += ["--sample-s", str(sample_s)]
@@ -124,18 +126,25 @@ def start(
     return launches[-1]
 
 
+def check_room(run: Run) -> None:
+    """Raise NoRoomError when a run cannot be trained because its folder cannot be written, or its disk is too full."""
+    kept_bytes = sum(path.stat().st_size for path in (run.last_path, run.best_path) if path.exists())
+    model = MODELS.get(run.recipe.model)
+    _check_room(run, "train", _RECORDS_BYTES + max(0, _CHECKPOINTS_BYTES * (model.params if model else 0) - kept_bytes))
+
+
 def _check_room(run: Run, verb: str, num_bytes: int) -> None:
-    """Raise CockpitError when a run's folder cannot be written, or its disk has not so much room."""
+    """Raise NoRoomError when a run's folder cannot be written, or its disk has not so much room."""
     try:
         disk = os.statvfs(run.path)
     except OSError as error:
         raise CockpitError(f"{run.path} cannot be read: {error.strerror}") from error
     if not os.access(run.path, os.W_OK):
         reason = os.strerror(errno.EROFS if disk.f_flag & os.ST_RDONLY else errno.EACCES)
-        raise CockpitError(f"{run.path} cannot be written: {reason}; make it writable, or copy the run elsewhere")
+        raise NoRoomError(f"{run.path} cannot be written: {reason}; make it writable, or copy the run elsewhere")
     free_bytes = disk.f_bavail * disk.f_frsize
     if free_bytes < num_bytes:
-        raise CockpitError(
+        raise NoRoomError(
             f"no room to {verb} {run.id}: that takes {num_bytes / 1e6:.1f} MB and the disk of {run.path.parent} has "
             f"{free_bytes / 1e6:.1f} MB left; make room there"
         )

@@ -177,14 +177,6 @@ def _facts(recipe: Recipe) -> tuple[str, str, int, str]:
     return recipe.model, recipe.dataset, recipe.num_epochs, apart
 
 
-def read_ticket(run: Run) -> tuple[tickets.Ticket | None, str]:
-    """Return a run's ticket in the queue, or what is wrong with it."""
-    try:
-        return tickets.read_ticket(run.path), ""
-    except CockpitError as error:
-        return None, str(error)
-
-
 def judge(
     run: Run, launches: list[records.Launch], tail: Tail, ticket: tickets.Ticket | None = None
 ) -> tuple[Status, str]:

@@ -4,6 +4,7 @@ Which runs train, and where, is not kept: that is derived anew each time, see `c
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -27,6 +28,8 @@ _MAX_BROKEN = 10
 """Nor is one whose launch so often killed who launched it; once or twice that was somebody else."""
 MAX_SLOTS = 64
 """So many runs a device trains at once at most."""
+MAX_PRIORITY = 1_000_000
+"""The highest priority; the lowest is as far below 0."""
 _TICKET = "queued.json"
 _SETTINGS = "queue.json"
 _LOCK = ".queue.lock"
@@ -35,7 +38,7 @@ _LOCK_S = 30.0
 
 Content = TypeVar("Content", bound=msgspec.Struct)
 Place = Annotated[float, msgspec.Meta(ge=-(2**53), le=2**53)]
-Priority = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+Priority = Annotated[int, msgspec.Meta(ge=-MAX_PRIORITY, le=MAX_PRIORITY)]
 Slots = Annotated[int, msgspec.Meta(ge=0, le=MAX_SLOTS)]
 
 
@@ -165,7 +168,7 @@ def in_order(tickets: Mapping[str, Ticket]) -> dict[str, Ticket]:
 
 def any_ticket(root: Path) -> bool:
     """Tell whether anything may be waiting in a folder of runs; costs a few milliseconds with a thousand of them."""
-    return any(os.path.exists(f"{root}/{name}/{_TICKET}") for name in _names(root))
+    return any(os.path.lexists(f"{root}/{name}/{_TICKET}") for name in _names(root))
 
 
 def read_settings(root: Path) -> Settings:
@@ -198,9 +201,8 @@ def locked(root: Path) -> Iterator[None]:
             _wait_for_lock(handle, root)
             yield
         except OSError as error:
-            raise CockpitError(
-                f"the queue of {root} cannot be written: {error.strerror}; choose another folder with --runs"
-            ) from error
+            remedy = "make room there" if error.errno == errno.ENOSPC else "choose another folder with --runs"
+            raise CockpitError(f"the queue of {root} cannot be written: {error.strerror}; {remedy}") from error
 
 
 def _wait_for_lock(handle: int, root: Path) -> None:

@@ -32,10 +32,12 @@ class ListQueue(_Command):
     def execute(self) -> int:
         """Start what can start, then print the listing."""
         store = open_store(self.runs)
-        tell(dispatch.tick(store))
+        told = _tick(store)
         seen = look.look(store)
-        if seen.trouble or seen.paused:
-            say(seen.trouble or "the queue is paused; `cockpit queue go` continues it")
+        if seen.trouble not in ("", told):
+            say(seen.trouble)
+        elif seen.paused and not seen.trouble:
+            say("the queue is paused; `cockpit queue go` continues it")
         if self.json:
             print_json(seen)
             return 0
@@ -137,7 +139,7 @@ class ContinueQueue(_Command):
         """Go on."""
         store = open_store(self.runs)
         order.pause(store, False)
-        tell(dispatch.tick(store))
+        _tick(store)
         return _tell_settings(store, self.json)
 
 
@@ -154,7 +156,7 @@ class SetSlots(_Command):
         """Set it."""
         store = open_store(self.runs)
         order.set_slots(store, self.device, self.slots)
-        tell(dispatch.tick(store))
+        _tick(store)
         return _tell_settings(store, self.json)
 
 
@@ -169,7 +171,7 @@ def _tell_settings(store: RunStore, json: bool) -> int:
 
 def move_on(store: RunStore, runs: Sequence[Run], json: bool) -> int:
     """Start what can start, and print what became of these runs: their ids, or rows of the listing as JSON."""
-    tell(dispatch.tick(store))
+    _tick(store)
     places = tickets.places(tickets.read_tickets(store.root))
     rows = status.numbered([status.describe(run, number=False) for run in runs], places)
     if json:
@@ -181,7 +183,15 @@ def move_on(store: RunStore, runs: Sequence[Run], json: bool) -> int:
     return 0
 
 
-def tell(attempts: Sequence[dispatch.Attempt]) -> None:
-    """Say what was launched and what could not be."""
-    for attempt in attempts:
-        say(f"queue: {attempt}")
+def _tick(store: RunStore) -> str:
+    """Start what can start and say what came of it; return what keeps the queue from moving.
+
+    That is no error of a command, which has done by then what it was asked for.
+    """
+    try:
+        for attempt in dispatch.tick(store):
+            say(f"queue: {attempt}")
+    except CockpitError as error:
+        say(f"queue: {error}")
+        return str(error)
+    return ""

@@ -92,6 +92,8 @@ class Resume(Launching):
         """Start the trainer again."""
         store = open_store(self.runs)
         run = store.get(self.run)
+        if self.enqueue and self.force:
+            raise CockpitError("--force takes a run over at once, which cannot wait: leave out --enqueue")
         launch.check_resumable(run, force=self.force)
         if self.enqueue:
             order.enqueue_again(store, run, device=self.device, sample_s=self.sample_s, priority=self.priority)

@@ -14,8 +14,9 @@ because the claiming process is gone or slower than a minute, another tick takes
 the writer lock itself: a trainer on its way has that, and who claimed asks for his claim when he gets it. Then the run
 waits again.
 
-Why the queue moves on: a launch that fails costs the run one of three tries, then it is failed with the reason. A tick
-waits for the queue's lock, so a device that becomes free while another plans is not overlooked.
+Why the queue moves on: a launch that fails costs the run one of three tries, then it is failed with the reason; want of
+room on the disk costs none, the run waits until there is some. A tick waits for the queue's lock, so a device that
+becomes free while another plans is not overlooked.
 """
 
 import contextlib
@@ -28,7 +29,7 @@ from typing import NamedTuple
 import msgspec
 import psutil
 
-from cockpit import launch, status, tickets
+from cockpit import files, launch, status, tickets
 from cockpit.dispatch.plan import plan
 from cockpit.dispatch.slots import read_slots
 from cockpit.dispatch.standing import Queue, read_queue
@@ -58,21 +59,22 @@ def tick(store: RunStore) -> list[Attempt]:
     """Start what waits on what is free, and return what was tried.
 
     Raises:
-        CockpitError: When the folder cannot be written, the queue's settings are damaged or another keeps its lock.
+        CockpitError: When a folder cannot be written or has no room, the queue's settings are damaged or another keeps
+            its lock, so that something waits which could start.
     """
-    attempts = []
+    attempts: list[Attempt] = []
     while tickets.any_ticket(store.root):
         try:
             with tickets.locked(store.root):
                 claimed = _claim_next(store)
+            if claimed is None:
+                break
+            run, ticket, device = claimed
+            trouble = _launch(run, ticket, device)
         except CockpitError:
             if attempts:  # they are to be told; the next tick says what is wrong
                 break
             raise
-        if claimed is None:
-            break
-        run, ticket, device = claimed
-        trouble = _launch(run, ticket, device)
         if trouble is not None:
             attempts.append(Attempt(run.id, device, trouble))
     return attempts
@@ -87,19 +89,27 @@ def _claim_next(store: RunStore) -> tuple[Run, Ticket, str] | None:
     waiting, launching = _take_back(store, queue)
     settings = tickets.read_settings(store.root)
     free = {slot.device: slot.free for slot in read_slots(store, launching, settings)}
-    unwritable: OSError | None = None
+    hindrance: CockpitError | None = None
     while starts := plan(waiting, free, paused=settings.paused):
         run_id, device = next(iter(starts.items()))
         ticket = msgspec.structs.replace(waiting.pop(run_id), claim=_my_claim(device))
+        run = Run(store.root / run_id)
         try:
-            tickets.write_ticket(store.root / run_id, ticket)
-            return Run(store.root / run_id), ticket, device
+            launch.check_room(run)
+        except launch.NoRoomError as error:  # one folder that cannot be written must not hold up the others
+            hindrance = hindrance or error
+            continue
+        except (CockpitError, OSError):  # deleted meanwhile, or the launch will tell what is wrong
+            pass
+        try:
+            tickets.write_ticket(run.path, ticket)
+            return run, ticket, device
         except FileNotFoundError:  # deleted meanwhile
             continue
-        except OSError as error:  # one folder that cannot be written must not hold up the others
-            unwritable = error
-    if unwritable:
-        raise unwritable
+        except OSError as error:  # as above
+            hindrance = hindrance or files.unwritable(run.path, error)
+    if hindrance:
+        raise hindrance
     return None
 
 
@@ -143,14 +153,17 @@ def _launch(run: Run, ticket: Ticket, device: str) -> str | None:
     """Launch a claimed run; return what went wrong, nothing if nothing did, or None if it is not to start any more."""
 
     def still_ours() -> bool:
-        return status.read_ticket(run)[0] == ticket and len(run.launches()) == ticket.launches
+        try:
+            return tickets.read_ticket(run.path) == ticket and len(run.launches()) == ticket.launches
+        except CockpitError:
+            return False
 
     try:
         launch.start(run, device=device, sample_s=ticket.sample_s, provided=still_ours)
         return ""
     except launch.CalledOffError:
         return None
-    except CockpitError as error:
+    except (CockpitError, OSError) as error:
         with tickets.locked(run.path.parent):
             if not still_ours():
                 return None
@@ -166,6 +179,6 @@ def tick_when_gone(store: RunStore) -> None:
     """
     if "SLURM_JOB_ID" in os.environ or not tickets.any_ticket(store.root):
         return
-    words = [sys.executable, "-m", "cockpit.dispatch", str(store.root.resolve()), "--after", str(os.getpid())]
     with contextlib.suppress(OSError):
+        words = [sys.executable, "-m", "cockpit.dispatch", str(store.root.resolve()), "--after", str(os.getpid())]
         subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)

@@ -1,6 +1,7 @@
 """What an ended trainer leaves behind: `python -m cockpit.dispatch RUNS --after PID` ticks once and is gone."""
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -25,11 +26,17 @@ def main() -> int:
         time.sleep(0.02)
     try:
         for attempt in tick(RunStore(args.runs)):
-            print(f"queue: {attempt}", flush=True)
+            _say(str(attempt))
     except CockpitError as error:
-        print(error, file=sys.stderr)
+        _say(str(error))
         return 2
     return 0
+
+
+def _say(sentence: str) -> None:
+    """Print a line of the trainer's log, in the form that `cockpit.causes` knows for the trainer's own."""
+    with contextlib.suppress(OSError):  # the log may lie on a full disk
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} queue: {sentence}", flush=True)
 
 
 if __name__ == "__main__":

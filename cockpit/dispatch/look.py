@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from cockpit import status, tickets
+from cockpit import launch, status, tickets
 from cockpit.dispatch.plan import plan, suitable
 from cockpit.dispatch.slots import Slot, read_slots
 from cockpit.dispatch.standing import Queue, read_queue
@@ -66,8 +66,10 @@ def look(store: RunStore, describe: Callable[[Run], status.RunInfo] | None = Non
         settings, trouble = Settings(paused=True), str(error)
     queue = read_queue(store)
     slots = read_slots(store, queue.launching, settings)
-    standing = queue.launching | tickets.in_order(queue.broken | queue.waiting) | queue.refused | queue.elsewhere
-    reasons = explain(queue, slots, paused=settings.paused)
+    hopeful = tickets.in_order(queue.broken | queue.waiting)
+    starts = plan(hopeful, {slot.device: slot.free for slot in slots}, paused=settings.paused)
+    reasons = _explain(queue, slots, starts, paused=settings.paused) | _hindrances(store, starts)
+    standing = queue.launching | hopeful | queue.refused | queue.elsewhere
     infos = {run_id: describe(Run(store.root / run_id)) for run_id in standing}
     rows = {info.id: info for info in status.numbered([*infos.values()])}
     return Look(
@@ -93,13 +95,31 @@ def look(store: RunStore, describe: Callable[[Run], status.RunInfo] | None = Non
     )
 
 
-def explain(queue: Queue, slots: list[Slot], *, paused: bool) -> dict[str, str]:
-    """Return why each run with a ticket does not train yet."""
+def _hindrances(store: RunStore, starts: Mapping[str, str]) -> dict[str, str]:
+    """Return which of the runs whose turn it is find no room on their disk, and what they would need."""
+    found = {}
+    for run_id in starts:
+        try:
+            launch.check_room(Run(store.root / run_id))
+        except launch.NoRoomError as error:
+            found[run_id] = str(error)
+        except (CockpitError, OSError):  # deleted meanwhile, or the launch will tell what is wrong
+            continue
+    return found
+
+
+def _explain(queue: Queue, slots: list[Slot], starts: Mapping[str, str], *, paused: bool) -> dict[str, str]:
+    """Return why each run with a ticket does not train yet.
+
+    Args:
+        queue: All tickets.
+        slots: The devices.
+        starts: The runs whose turn it is, with the device of each.
+        paused: Whether nothing is started.
+    """
     devices = {slot.device: slot for slot in slots}
-    hopeful = tickets.in_order(queue.broken | queue.waiting)
-    starts = plan(hopeful, {slot.device: slot.free for slot in slots}, paused=paused)
     reasons = {run_id: f"being launched on {t.claim.device}" for run_id, t in queue.launching.items() if t.claim}
-    for run_id, ticket in hopeful.items():
+    for run_id, ticket in (queue.broken | queue.waiting).items():
         reason = f"starts next on {starts[run_id]}" if run_id in starts else _obstacle(ticket, devices, paused=paused)
         if ticket.claim:
             reason = f"its launch on {ticket.claim.device} was broken off; {reason}"

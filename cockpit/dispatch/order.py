@@ -1,9 +1,10 @@
 """What a person does with the queue: put runs into it, take them out, change their order, pause it."""
 
+import contextlib
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -35,9 +36,10 @@ def enqueue(
         priority: Runs of a higher one come first.
 
     Raises:
-        CockpitError: When the device is not here or the folder cannot be written.
+        CockpitError: When the device is not here, there is no such priority or the folder cannot be written.
     """
     check_device(device)
+    _check_priority(priority)
     runs: list[Run] = []
     with tickets.locked(store.root):
         ticket = _ticket_behind_all(store, device, sample_s, priority)
@@ -47,7 +49,8 @@ def enqueue(
                 ticket = msgspec.structs.replace(ticket, place=ticket.place + 1)
         except BaseException:
             for run in runs:
-                store.remove(run)
+                with contextlib.suppress(CockpitError):
+                    store.remove(run)
             raise
     return runs
 
@@ -55,11 +58,22 @@ def enqueue(
 def enqueue_again(
     store: RunStore, run: Run, *, device: str = "auto", sample_s: float | None = None, priority: int = 0
 ) -> None:
-    """Let a run that is not training wait behind whatever waits now, to be launched or resumed; see `enqueue`."""
+    """Let a run that is not training wait behind whatever waits now, to be launched or resumed; see `enqueue`.
+
+    Raises:
+        CockpitError: As `enqueue` does, and when the run is just being launched.
+    """
     check_device(device)
-    with tickets.locked(store.root):
+    _check_priority(priority)
+    with tickets.locked(store.root), _kept_from_launching(run):
         ticket = _ticket_behind_all(store, device, sample_s, priority)
         tickets.write_ticket(run.path, msgspec.structs.replace(ticket, launches=len(run.launches())))
+
+
+def _check_priority(priority: int) -> None:
+    if abs(priority) > tickets.MAX_PRIORITY:
+        limit = tickets.MAX_PRIORITY
+        raise CockpitError(f"priority is {str(priority)[:40]}; it must be {-limit} to {limit}")
 
 
 def _ticket_behind_all(store: RunStore, device: str, sample_s: float | None, priority: int) -> Ticket:
@@ -81,22 +95,36 @@ def withdraw(store: RunStore, run: Run) -> bool:
     Raises:
         CockpitError: When it is just being launched.
     """
+    if not _is_queued(run):  # asked before the lock, which a full or read-only disk may not give
+        return False
     with tickets.locked(store.root):
-        ticket, damage = status.read_ticket(run)
-        if ticket is None and not damage:
+        if not _is_queued(run):
             return False
-        if ticket and ticket.launches != len(run.launches()):
-            tickets.drop_ticket(run.path)
-            return False
-        try:
-            lock = run.lock()
-        except RunBusyError:
-            raise _is_launching(run) from None
-        try:
-            tickets.drop_ticket(run.path)  # whoever claimed it asks for it once he has the lock
-        finally:
-            os.close(lock)
+        with _kept_from_launching(run):
+            tickets.drop_ticket(run.path)  # whoever claimed it asks for it once he has the writer lock
     return True
+
+
+def _is_queued(run: Run) -> bool:
+    """Tell whether a run has a ticket that holds; one of which that cannot be told does."""
+    try:
+        ticket = tickets.read_ticket(run.path)
+        return ticket is not None and ticket.launches == len(run.launches())
+    except CockpitError:
+        return True
+
+
+@contextlib.contextmanager
+def _kept_from_launching(run: Run) -> Iterator[None]:
+    """Hold the writer lock, so that no trainer is on its way whose device a changed ticket would give away."""
+    try:
+        lock = run.lock()
+    except RunBusyError:
+        raise _is_launching(run) from None
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def move(store: RunStore, run: Run, to: Run | Literal["top", "bottom", "up", "down"]) -> None:
@@ -129,7 +157,8 @@ def move(store: RunStore, run: Run, to: Run | Literal["top", "bottom", "up", "do
             tickets.write_ticket(run.path, moved)
             return
         order = [*waiting.items()]
-        order.insert(index, (run.id, msgspec.structs.replace(ticket, priority=others[index].priority)))
+        neighbour = others[min(index, len(others) - 1)]
+        order.insert(index, (run.id, msgspec.structs.replace(ticket, priority=neighbour.priority)))
         for number, (run_id, each) in enumerate(order, 1):
             tickets.write_ticket(store.root / run_id, msgspec.structs.replace(each, place=float(number)))
 
@@ -156,8 +185,9 @@ def set_priority(store: RunStore, run: Run, priority: int) -> None:
     """Let a waiting run come before all of a lower priority.
 
     Raises:
-        CockpitError: When it does not wait in the queue.
+        CockpitError: When it does not wait in the queue or there is no such priority.
     """
+    _check_priority(priority)
     with tickets.locked(store.root):
         ticket = _waiting(store, run)[run.id]
         tickets.write_ticket(run.path, msgspec.structs.replace(ticket, priority=priority))

@@ -15,6 +15,7 @@ from waiting import wait_for
 
 from cockpit import status, tickets
 from cockpit.dispatch import order, tick
+from cockpit.dispatch.look import look
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunStore
@@ -173,8 +174,9 @@ def test_a_run_that_does_not_wait_is_not_changed(store, change):
 def test_a_run_that_is_being_launched_is_not_taken_from_under_its_trainer(store):
     (run,) = enqueue(store, 1)
     lock = run.lock()
-    with pytest.raises(CockpitError, match="is just being launched"):
-        order.withdraw(store, run)
+    for change in (order.withdraw, order.enqueue_again):
+        with pytest.raises(CockpitError, match="is just being launched"):
+            change(store, run)
     os.close(lock)
     assert order.withdraw(store, run)
 
@@ -195,6 +197,27 @@ def test_damaged_settings_start_nothing_and_are_named(store, junk):
     (store.root / "queue.json").write_text(junk)
     with pytest.raises(CockpitError, match=r"queue\.json .*; correct it or delete it"):
         tick(store)
+
+
+@pytest.mark.parametrize("priority", [1_000_001, -(10**30)])
+def test_a_priority_that_no_ticket_can_hold_is_refused(store, priority):
+    with pytest.raises(CockpitError, match=rf"priority is {priority}; it must be -1000000 to 1000000"):
+        enqueue(store, 1, priority=priority)
+    assert store.list() == []
+    (run,) = enqueue(store, 1)
+    with pytest.raises(CockpitError, match="priority is"):
+        order.set_priority(store, run, priority)
+
+
+def test_runs_are_moved_at_the_end_of_the_numbers_too(store):
+    runs = enqueue(store, 2)
+    for run, place in zip(runs, (2.0**53, -(2.0**53)), strict=True):
+        path = Path(run.path / "queued.json")
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"place": place}))
+    for to in ("bottom", "top"):
+        order.move(store, runs[1], to)
+        assert places(store) == ids([*reversed(runs)] if to == "top" else runs)
+    assert enqueue(store, 1)[0].id == places(store)[-1]
 
 
 @pytest.mark.parametrize("junk", ["", "{", "[]", '{"place": "x"}'])
@@ -228,7 +251,11 @@ def test_a_queue_that_another_process_keeps_is_given_up_after_a_while(store, mon
 def test_a_ticket_of_another_box_waits_for_that(store):
     (run,) = enqueue(store, 1)
     path = Path(run.path / "queued.json")
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"host": "another-box"}))
+    claim = {"device": "cpu", "time": 1.0, "boot_id": "its own", "pid": 7, "process_start_s": 1.0}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"host": "another-box", "claim": claim}))
+    before = path.read_bytes()
     order.pause(store, False)
     assert tick(store) == []
     assert run.launches() == []
+    assert path.read_bytes() == before
+    assert [row.why for row in look(store).waiting] == ["waits for another-box"]

@@ -1,10 +1,14 @@
 """The cockpit over a disk that is full or read-only: it says so, loses nothing, and goes on."""
 
+import sys
+
 import pytest
 from disks import contents, fill, make_read_only, mounted
 from folders import finished, make_run, screen_text, settle, toasts
+from tiny import make_trainer
 
 from cockpit import launch, status
+from cockpit.dispatch import order
 from cockpit.recipe import Recipe
 from cockpit.store import RunStore
 from cockpit.tui.app import CockpitApp
@@ -83,3 +87,21 @@ async def test_every_key_that_writes_is_refused_on_a_read_only_disk_and_nothing_
         await settle(pilot, lambda: f"no run can be made in {store.root}: Read-only file system" in toasts(app))
         await settle(pilot, lambda: "enter launches this" in screen_text(app))
     assert contents(disk) == before
+
+
+async def test_a_cockpit_whose_queue_finds_no_room_tells_it_and_goes_on_when_there_is_some(
+    disk, data_dir, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sys, "executable", str(make_trainer(tmp_path)))
+    monkeypatch.setattr("cockpit.tui.app._TICK_S", 0.1)
+    store = RunStore(disk / "runs")
+    (run,) = order.enqueue(store, [Recipe().complete()], device="cpu")
+    fill(disk, but_bytes=2 << 20)
+    app = CockpitApp(store)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot, lambda: f"no room to train {run.id}: that takes" in toasts(app))
+        await pilot.press("w")
+        await settle(pilot, lambda: "no room to train" in screen_text(app), "the reason in the queue")
+        (disk / "filler").unlink()
+        await settle(pilot, lambda: f"queue: {run.id} is launched on cpu" in toasts(app))
+        assert toasts(app).count("no room") == 1, "once, not at every tick"
