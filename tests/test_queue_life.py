@@ -1,6 +1,7 @@
 """The queue with nobody watching: each trainer's last act is that the next may start."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from tiny import make_trainer, ran
 from waiting import wait_for
 
 from cockpit import launch, status
-from cockpit.dispatch import order
+from cockpit.dispatch import order, tick_when_gone
 from cockpit.recipe import Recipe
 from cockpit.store import RunStore
 
@@ -91,6 +92,46 @@ def test_nobody_is_left_behind_without_a_queue_or_in_a_slurm_job(store, tmp_path
     order.enqueue(store, [Recipe().complete()], device="cpu")
     end_a_trainer(store, tmp_path, {**os.environ, "SLURM_JOB_ID": "7"}).communicate("")
     assert not ticking(store)
+
+
+def blocked_lock(store: RunStore) -> None:
+    (store.root / ".queue.lock").unlink()
+    (store.root / ".queue.lock").mkdir()
+
+
+def damaged_settings(store: RunStore) -> None:
+    (store.root / "queue.json").write_text("{")
+
+
+@pytest.mark.parametrize("spoil", [blocked_lock, damaged_settings])
+def test_a_tick_that_cannot_be_done_is_told_in_the_log(store, tmp_path, spoil):
+    (run,) = order.enqueue(store, [Recipe().complete()], device="cpu")
+    spoil(store)
+    said, _ = end_a_trainer(store, tmp_path).communicate("")
+    assert re.search(r"^\d{4}-\d\d-\d\d [\d:]{8} queue: .* (it is a folder|is damaged)", said, re.MULTILINE)
+    assert run.launches() == []
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python", "/dev/null"])
+def test_a_trainer_whose_last_tick_cannot_even_begin_ends_well(store, monkeypatch, python):
+    order.enqueue(store, [Recipe().complete()], device="cpu")
+    monkeypatch.setattr(sys, "executable", python)
+    tick_when_gone(store)
+    tick_when_gone(RunStore(store.root / "nothing" / "here"))
+    assert not ticking(store)
+
+
+@pytest.mark.slow
+def test_a_run_whose_last_tick_fails_is_finished(real_store):
+    words = ["train", "--dataset", "tiny", "--epochs", "1", "--batch-size", "16", "--device", "cpu", "--enqueue"]
+    first, second = (real_store.get(row["id"]) for row in cockpit(real_store, *words, "--seed", "1,2"))
+    wait_for(first.launches)
+    blocked_lock(real_store)
+    wait_for(lambda: "it is a folder" in first.log_path.read_text(), 120, "the last words")
+    assert status.describe(first).status == "finished"
+    assert second.launches() == []
+    (real_store.root / ".queue.lock").rmdir()
+    assert status.describe(second).detail == "queued, place 1"
 
 
 @pytest.mark.slow

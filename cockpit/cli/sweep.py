@@ -1,10 +1,14 @@
 """Lists among the values of recipe flags: their product is a sweep."""
 
 import itertools
+import math
 from collections.abc import Mapping
 
 from cockpit.errors import CockpitError
 from cockpit.recipe import options
+
+_MOST_RUNS = 10_000
+"""More would be a slip of the pen."""
 
 
 def spread(typed: Mapping[str, str]) -> list[dict[str, str]]:
@@ -14,10 +18,13 @@ def spread(typed: Mapping[str, str]) -> list[dict[str, str]]:
         typed: By field, a value or several with commas between.
 
     Raises:
-        CockpitError: For a list with an empty or a repeated value.
+        CockpitError: For a list with an empty or a repeated value, or too many combinations.
     """
     names = [option.name for option in options() if option.name in typed]
     lists = [_values(name, typed[name]) for name in names]
+    count = math.prod(map(len, lists))
+    if count > _MOST_RUNS:
+        raise CockpitError(f"{count:,} runs would result from these lists; a sweep is of {_MOST_RUNS:,} at most")
     return [dict(zip(names, values, strict=True)) for values in itertools.product(*lists)]
 
 

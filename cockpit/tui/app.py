@@ -281,10 +281,9 @@ def farewell(reader: RunsReader, testing: Iterable[str] = ()) -> str:
         noun, verb = ("run", "goes") if len(live) == 1 else ("runs", "go")
         sentences.append(f"{len(live)} {noun} {verb} on in the background: {', '.join(live[:4])}{more}.")
     if waiting:
-        noun, verb = ("run", "starts") if waiting == 1 else ("runs", "start")
-        sentences.append(f"{waiting} {noun} in the queue {verb} when a run ends.")
+        sentences.append(f"{waiting} {'run waits' if waiting == 1 else 'runs wait'} in the queue.")
     if testing:
         sentences.append(f"The test of {', '.join(sorted(testing))} goes on too; its result is kept with the run.")
     if not sentences:
         return "Nothing is training now."
-    return " ".join([*sentences, f"`cockpit` shows {'it' if len(live) == 1 else 'them'} again."])
+    return " ".join([*sentences, f"`cockpit` shows {'it' if len(live) + waiting == 1 else 'them'} again."])

@@ -1,5 +1,6 @@
 """The queue of this box: what trains, what waits and why, and the devices; its order can be changed here."""
 
+import re
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -56,6 +57,9 @@ class QueueRow(NamedTuple):
         return self.run.status
 
 
+_DATE = re.compile(r"\b\d{8}-\d{6}-(?=\S)")
+"""Of a run's id; without it the rest says in a column which run is meant, and any command takes it for the id."""
+
 COLUMNS = (
     Column("place", 5, 0, lambda row: row.place),
     Column("model", 11, 1, lambda row: row.run.model, right=False),
@@ -63,7 +67,7 @@ COLUMNS = (
     Column("device", 7, 3, lambda row: row.device, right=False),
     Column("prio", 4, 4, lambda row: str(row.priority or "")),
     Column("recipe", 31, 5, lambda row: row.run.changes or "the seed's", right=False),
-    Column("why it waits", 34, 6, lambda row: row.state, right=False),
+    Column("why it waits", 36, 6, lambda row: _DATE.sub("", row.state), right=False),
     Column("run", 40, 7, lambda row: row.run.id, right=False),
 )
 """All columns, in their order."""

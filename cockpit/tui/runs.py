@@ -198,12 +198,12 @@ class RunsScreen(CockpitScreen[None]):
 def describe_row(row: RunInfo) -> Content:
     """Return the three lines about the chosen run: where it stands, its best checkpoint, its recipe or damage.
 
-    Why a run does not go on has a line of its own, with the remedy.
+    Why a run does not go on has a line of its own, with the remedy; so has what it waits for.
     """
     told = row.status == "finished" and row.test  # the trainer's last words are the result of its test
     state = words("" if told else plain(row.detail), remedy(row.status, queued=row.ticket is not None), between=" · ")
     if row.best_epoch is None:
-        best = "no checkpoint yet: the best one is kept from the first epoch on"
+        best = "" if row.ticket else "no checkpoint yet: the best one is kept from the first epoch on"
     else:
         best = f"best checkpoint: epoch {row.best_epoch} · val {percent(row.best_val_acc)} % · "
         if row.test:
@@ -214,7 +214,7 @@ def describe_row(row: RunInfo) -> Content:
     recipe = f"recipe: {plain(row.changes)}" if row.changes else "recipe: the seed's"
     damage = "" if row.status == "damaged" else plain(row.damage)  # else it is the state
     name, last = (plain(row.id), "bold"), (damage, "$text-error") if damage else (recipe, "dim")
-    if row.status in TROUBLED:
+    if row.status in TROUBLED or row.ticket:
         return words(words(name, best, between="  "), state, last, between="\n")
     return words(words(name, state, between="  "), best, last, between="\n")
 

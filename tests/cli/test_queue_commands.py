@@ -13,6 +13,8 @@ from cockpit.dispatch import order
 from cockpit.dispatch.look import look
 from cockpit.store import RunStore
 
+MANY = ",".join(map(str, range(101)))
+
 
 @pytest.fixture
 def runs(tmp_path, data_dir, monkeypatch):
@@ -81,6 +83,11 @@ def test_a_preset_counts_for_its_own_runs_only(paused, cockpit):
             "seed is '1,,2'; there must be a value on both sides of every comma",
         ),
         (["train", "--seed", "1,2,1", "--enqueue"], "seed is '1,2,1'; '1' must stand there only once"),
+        (
+            ["train", "--seed", MANY, "--warmup-epochs", MANY, "--enqueue"],
+            "10,201 runs would result from these lists; a sweep is of 10,000 at most",
+        ),
+        (["train", "--priority", "9" * 30, "--enqueue"], "it must be -1000000 to 1000000"),
         (["train", "--seed", "1,x", "--enqueue"], "seed is 'x'; it must be a whole number"),
         (["train", "--model", "resnet20,resnet19", "--enqueue"], "unknown model 'resnet19'"),
         (["train", "--nesterov", "yes,perhaps", "--enqueue"], "nesterov is 'perhaps'; write yes or no"),

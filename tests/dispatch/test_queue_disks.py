@@ -26,7 +26,7 @@ def disk(tmp_path, data_dir, monkeypatch):
 @pytest.mark.parametrize("left", [2 << 20, 0])
 def test_want_of_room_is_told_and_costs_no_try(disk, left, capsys):
     store = RunStore(disk / "runs")
-    first, second = order.enqueue(store, [Recipe(seed=seed).complete() for seed in (1, 2)], device="cpu")
+    first, _ = order.enqueue(store, [Recipe(seed=seed).complete() for seed in (1, 2)], device="cpu")
     fill(disk, but_bytes=left)
     for _ in range(tickets.MAX_TRIES + 1):
         with pytest.raises(CockpitError, match=f"no room to train {first.id}: .*; make room there"):

@@ -69,6 +69,7 @@ async def test_it_shows_what_trains_what_waits_why_and_the_devices(app, store):
         text = screen_text(app)
         assert "2 waiting  1 training" in text
         assert "cpu       taken  CPU" in text
+        assert f"cpu is busy with {trained.id.split('-', 2)[2]}" in table.texts(first.id)
         await pilot.press("down")
         await settle(pilot, lambda: f"cpu is busy with {trained.id}" in screen_text(app), "the whole reason")
 
@@ -164,7 +165,7 @@ async def test_a_queue_that_cannot_be_written_is_a_toast_and_the_form_stays(app,
 
 
 async def test_runs_show_their_place_and_s_takes_one_from_the_queue(app, store, waiting):
-    async with app.run_test(size=(120, 24)) as pilot:
+    async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot, lambda: isinstance(app.screen, RunsScreen) and "queued, place" in screen_text(app))
         assert "3 runs  3 queued" in screen_text(app)
         assert "s takes it out, r launches it" in screen_text(app)
@@ -184,4 +185,7 @@ async def test_the_run_screen_follows_its_place(app, store, waiting):
 
 
 def test_the_farewell_tells_what_waits(app, store, waiting):
-    assert farewell(app.reader) == "3 runs in the queue start when a run ends. `cockpit` shows them again."
+    assert farewell(app.reader) == "3 runs wait in the queue. `cockpit` shows them again."
+    order.withdraw(store, waiting[0])
+    order.withdraw(store, waiting[1])
+    assert farewell(app.reader) == "1 run waits in the queue. `cockpit` shows it again."
