@@ -57,16 +57,13 @@ class CockpitApp(App[None]):
         self._alarms = Alarms()
         self._painter = Painter()
 
-    def on_mount(self) -> None:
-        """Write the whole screen when the cockpit comes back from the background."""
-        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
-
     def get_default_screen(self) -> Screen:
         """Begin with the runs."""
         return RunsScreen()
 
     def on_mount(self) -> None:
-        """Keep the queue moving."""
+        """Keep the queue moving, and write the whole screen when the cockpit comes back from the background."""
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self._move_queue()
 
     @work(thread=True, exit_on_error=False, group="queue")
