@@ -66,8 +66,8 @@ COLUMNS = (
     Column("dataset", 8, 2, lambda row: row.run.dataset, right=False),
     Column("device", 7, 3, lambda row: row.device, right=False),
     Column("prio", 4, 4, lambda row: str(row.priority or "")),
-    Column("recipe", 31, 5, lambda row: row.run.changes or "the seed's", right=False),
-    Column("why it waits", 36, 6, lambda row: _DATE.sub("", row.state), right=False),
+    Column("recipe", 30, 5, lambda row: row.run.changes or "the seed's", right=False),
+    Column("why it waits", 38, 6, lambda row: _DATE.sub("", row.state), right=False),
     Column("run", 40, 7, lambda row: row.run.id, right=False),
 )
 """All columns, in their order."""
