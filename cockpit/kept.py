@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from cockpit import records
 from cockpit.lines import LineTail
 from cockpit.store import Run, Tail
+from cockpit.tickets import Ticket
 
 Value = TypeVar("Value")
 
@@ -38,6 +39,10 @@ class KeptRun(Run):
     def launches(self) -> list[records.Launch]:
         """Return every launch of the trainer, the oldest first."""
         return self._keep(self.launches_path, super().launches)
+
+    def ticket(self) -> Ticket | None:
+        """Return the run's ticket in the queue, or None when it has none."""
+        return self._keep(self.ticket_path, super().ticket)
 
     def test_report(self) -> records.TestReport | None:
         """Return the test of the best weights, or None when there is none."""

@@ -107,13 +107,18 @@ class QueueBusyError(CockpitError):
     """Another process does not let go of the queue."""
 
 
+def ticket_path(home: Path) -> Path:
+    """Return where the ticket of the run in a folder is."""
+    return home / _TICKET
+
+
 def read_ticket(home: Path) -> Ticket | None:
     """Return the ticket in a run's folder, or None when there is none.
 
     Raises:
         CockpitError: When it is damaged.
     """
-    return _read(home / _TICKET, Ticket, "`cockpit queue remove` takes the run from the queue")
+    return _read(ticket_path(home), Ticket, "`cockpit queue remove` takes the run from the queue")
 
 
 def write_ticket(home: Path, ticket: Ticket) -> None:
@@ -122,7 +127,7 @@ def write_ticket(home: Path, ticket: Ticket) -> None:
     Raises:
         OSError: When it cannot be written.
     """
-    durable.write_atomically(home / _TICKET, _encode(ticket))
+    durable.write_atomically(ticket_path(home), _encode(ticket))
 
 
 def drop_ticket(home: Path) -> None:
@@ -132,9 +137,9 @@ def drop_ticket(home: Path) -> None:
         CockpitError: When its ticket cannot be deleted.
     """
     try:
-        (home / _TICKET).unlink(missing_ok=True)
+        (ticket_path(home)).unlink(missing_ok=True)
     except OSError as error:
-        raise files.unwritable(home / _TICKET, error) from error
+        raise files.unwritable(ticket_path(home), error) from error
 
 
 def read_tickets(root: Path) -> dict[str, Ticket]:

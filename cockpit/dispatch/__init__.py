@@ -154,7 +154,7 @@ def _launch(run: Run, ticket: Ticket, device: str) -> str | None:
 
     def still_ours() -> bool:
         try:
-            return tickets.read_ticket(run.path) == ticket and len(run.launches()) == ticket.launches
+            return run.ticket() == ticket and len(run.launches()) == ticket.launches
         except CockpitError:
             return False
 

@@ -108,7 +108,7 @@ def withdraw(store: RunStore, run: Run) -> bool:
 def _is_queued(run: Run) -> bool:
     """Tell whether a run has a ticket that holds; one of which that cannot be told does."""
     try:
-        ticket = tickets.read_ticket(run.path)
+        ticket = run.ticket()
         return ticket is not None and ticket.launches == len(run.launches())
     except CockpitError:
         return True

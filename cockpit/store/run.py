@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from cockpit import durable, files, records
+from cockpit import durable, files, records, tickets
 from cockpit.errors import CockpitError
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe, from_json
@@ -161,6 +161,19 @@ class Run:
             return LineWriter(self.metrics_path)
         except OSError as error:
             raise files.unwritable(self.metrics_path, error) from error
+
+    @property
+    def ticket_path(self) -> Path:
+        """The ticket of a run that waits in the queue."""
+        return tickets.ticket_path(self.path)
+
+    def ticket(self) -> tickets.Ticket | None:
+        """Return the run's ticket in the queue, or None when it has none.
+
+        Raises:
+            CockpitError: When it cannot be read, or is no ticket.
+        """
+        return tickets.read_ticket(self.path)
 
     def test_report(self) -> records.TestReport | None:
         """Return the test of the best weights, or None when there is none.
