@@ -28,10 +28,11 @@ def session_data_dir(tmp_path_factory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def hangup() -> None:
-    """Let what the tests start hear of a hangup also below `nohup`, which has every child ignore it."""
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda *_: None)  # a handler is for this process alone
+def heard_signals() -> None:
+    """Let what the tests start hear of a hangup and of Ctrl-C also below `nohup` and `&`, which have both ignored."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)  # a handler is for this process alone
 
 
 @pytest.fixture(scope="session")

@@ -120,7 +120,14 @@ def test_resume_after_kill_9_repeats_the_uninterrupted_losses(store, uninterrupt
     assert run.test_report().loss == uninterrupted.test_report().loss
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR1, marks=pytest.mark.slow),
+    ],
+)
 def test_a_stop_in_mid_epoch_keeps_every_step(store, uninterrupted, number):
     run = store.create(recipe())
     pid = launch.start(run, device="cpu", sample_s=0).pid

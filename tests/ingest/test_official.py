@@ -26,6 +26,7 @@ def linked_copy(source, to):
     return to
 
 
+@pytest.mark.slow
 def test_all_of_cifar10_is_accepted_from_class_folders(cifar10_folder, data_dir):
     calls = []
     summary = import_dataset("cifar10", cifar10_folder, progress=lambda *call: calls.append(call))
