@@ -17,7 +17,7 @@ DOCUMENT_BYTES = 1 << 20
 DATASET_BYTES = 16 << 20
 """The most of a dataset's description: 10,000 class names of 255 letters are a sixth of it."""
 LAUNCHES_BYTES = 16 << 20
-"""The most of launches.jsonl: some 20,000 launches."""
+"""The most of launches.jsonl, some 20,000 launches, and of submissions.jsonl."""
 RECORDS_BYTES = 2 << 30
 """The most of metrics.jsonl: five months of a sample every two seconds."""
 LINE_BYTES = 1 << 20

@@ -67,12 +67,14 @@ def _leave_to_other_host(run: Run, *, force: bool) -> None:
         return
     host = launches[-1].host
     state, _ = status.judge(run, launches, run.tail())
-    if state == "stale" and not force:
+    if force and state in ("stale", "unknown"):
+        return
+    if state == "stale":
         raise CockpitError(
             f"run {run.id} was started on {host} and may go on there, though nothing was heard of it for minutes; see "
             f"there, and if its trainer is surely dead, `cockpit resume {run.id} --force` takes the run over"
         )
-    if state in status.LIVE - {"stale"}:
+    if state in status.LIVE:
         raise CockpitError(f"run {run.id} is {state} on {host}; stop it there")
 
 
@@ -103,9 +105,7 @@ def start(
     check_device(device)
     _leave_to_other_host(run, force=force)
     check_room(run)
-    argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "train", "--device", device]
-    if sample_s is not None:
-        argv += ["--sample-s", str(sample_s)]
+    argv = trainer_words(run, device, sample_s)
     lock = _lock_soon(run)
     try:
         if not provided():
@@ -124,6 +124,12 @@ def start(
     finally:
         os.close(lock)
     return launches[-1]
+
+
+def trainer_words(run: Run, device: str, sample_s: float | None) -> list[str]:
+    """Return the command line of a run's trainer, see `start`."""
+    words = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "train", "--device", device]
+    return words if sample_s is None else [*words, "--sample-s", str(sample_s)]
 
 
 def check_room(run: Run) -> None:

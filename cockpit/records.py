@@ -5,7 +5,7 @@ times unix seconds, durations seconds of a monotonic clock, sizes bytes.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -194,6 +194,31 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that the kernel had killed for lack of memory before this one began, by counter (`cockpit.causes`)."""
     git_commit: str = ""
     """Commit of the cockpit checkout, empty outside one; "+" behind it when the tree was changed."""
+    submission: str = ""
+    """Name of the Slurm job that it runs in, of submissions.jsonl; empty where there is none."""
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line of submissions.jsonl: written before Slurm is asked, and again, under the same name, with its answer."""
+
+    name: str
+    """The job's name in Slurm, which no other job has."""
+    time: float
+    """Wall clock, unix seconds."""
+    host: str
+    """Where sbatch was called."""
+    uid: int
+    """Whose job it is."""
+    launches: int
+    """How many launches the run had had before."""
+    device: str
+    """What was asked for: "auto", "cpu", "cuda"."""
+    settings: dict[str, Any] = {}
+    """What was asked of Slurm, see `cockpit.jobscript.Settings`."""
+    job: str = ""
+    """The job's number; empty while it is not known."""
+    refused: str = ""
+    """Why Slurm did not take it; empty if it did, or while that is not known."""
 
 
 class TestReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,17 +17,19 @@ from typing import Literal, TypeVar
 import msgspec
 import psutil
 
-from cockpit import causes, records, tickets
+from cockpit import causes, jobs, records, tickets
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe, changes
 from cockpit.store import Run, Tail
 
-Status = Literal["waiting", "starting", "running", "stopped", "finished", "failed", "lost", "stale", "damaged"]
+Status = Literal[
+    "waiting", "pending", "starting", "running", "stopped", "finished", "failed", "lost", "stale", "unknown", "damaged"
+]
 
 Value = TypeVar("Value")
 
-LIVE: frozenset[str] = frozenset({"starting", "running", "stale"})
-"""Statuses of a run whose trainer holds the folder."""
+LIVE: frozenset[str] = frozenset({"pending", "starting", "running", "stale", "unknown"})
+"""Statuses of a run whose trainer holds the folder, or will by itself (pending in Slurm), or may (Slurm is silent)."""
 RESUMABLE: frozenset[str] = frozenset({"waiting", "stopped", "failed", "lost"})
 """Statuses from which `resume` makes sense."""
 TROUBLED: frozenset[str] = frozenset({"stopped", "failed", "lost", "stale", "damaged"})
@@ -86,6 +88,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What it waits for in the queue; None when it is not in there."""
     place: int | None = None
     """Its place in the queue, from 1; None when it is not in there or being launched."""
+    job: jobs.JobInfo | None = None
+    """Its Slurm job; None when it has none."""
 
 
 def describe(run: Run, *, number: bool = True) -> RunInfo:
@@ -104,6 +108,7 @@ def describe(run: Run, *, number: bool = True) -> RunInfo:
     ticket = _read(run.ticket, None, spoiled)  # before the launches: it goes after a launch
     launches = _read(run.launches, [], damage)
     tail = _read(run.tail, Tail(None, None, None), damage)
+    submission = _read(lambda: jobs.current(run, launches), None, damage)
     if ticket and ticket.launches != len(launches):
         ticket = None
     untold = damage + ([] if launches else spoiled)  # a run that was launched needs no ticket
@@ -131,6 +136,7 @@ def describe(run: Run, *, number: bool = True) -> RunInfo:
         changes=apart,
         damage=_listed(damage, run),
         ticket=ticket if status == "waiting" else None,
+        job=jobs.show(submission, live=status in LIVE) if submission else None,
     )
     if info.ticket is None or not number:
         return info
@@ -179,12 +185,22 @@ def _facts(recipe: Recipe) -> tuple[str, str, int, str]:
 
 def judge(
     run: Run, launches: list[records.Launch], tail: Tail, ticket: tickets.Ticket | None = None
-) -> tuple[Status, str]:
-    """Return the status and a sentence about it; the ticket is one that holds, see `Ticket.launches`."""
+) -> tuple[str, str]:
+    """Return the status, one of `Status`, and a sentence about it; the ticket is one that holds."""
     if ticket is not None:
         if ticket.refused:
             return "failed", f"it could not be launched: {ticket.trouble}"
         return "waiting", f"queued, being launched on {ticket.claim.device}" if ticket.claim else "queued"
+    own = _judge_trainer(run, launches, tail)
+    submission = jobs.current(run, launches)
+    if submission is None:
+        return own
+    has_turn = run.turn() == submission.name
+    return jobs.judge(submission, launches[-1] if launches else None, own, has_turn)
+
+
+def _judge_trainer(run: Run, launches: list[records.Launch], tail: Tail) -> tuple[Status, str]:
+    """Judge by the folder and the process alone."""
     if not launches:
         return "waiting", "not launched yet"
     launch = launches[-1]

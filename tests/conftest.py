@@ -7,23 +7,25 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from cluster import Cluster, find, missing_programs
 from PIL import Image
 
-from cockpit import datasets, ingest
+from cockpit import datasets, ingest, squeue
 
 
 @pytest.fixture(scope="session", autouse=True)
 def session_data_dir(tmp_path_factory) -> Iterator[Path]:
-    """A cache folder for the whole session, so that no test ever touches the user's own."""
+    """A cache folder for the whole session, so that no test ever touches the user's own; no config file either."""
     folder = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COCKPIT_DATA", str(folder))
+        patch.setenv("COCKPIT_CONFIG", str(folder / "no-config.toml"))
         yield folder
 
 
@@ -131,3 +133,45 @@ def cifar10_images(cifar10_small) -> np.ndarray:
     """2,500 real CIFAR-10 pictures, 250 of each class: (2500, 32, 32, 3) uint8."""
     files = [file for home in sorted((cifar10_small / "train").iterdir()) for file in sorted(home.iterdir())[:250]]
     return np.stack([np.asarray(Image.open(file)) for file in files])
+
+
+@pytest.fixture(scope="session")
+def own_cluster(tmp_path_factory) -> Iterator[Cluster]:
+    """A real Slurm on this machine, started for the session."""
+    missing = missing_programs()
+    if missing:
+        pytest.skip(f"Slurm is not installed here: no {', '.join(missing)}")
+    cluster = Cluster(tmp_path_factory.mktemp("slurm"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@pytest.fixture
+def cluster(own_cluster, monkeypatch) -> Iterator[Cluster]:
+    """The session's Slurm, idle, and the one that this test's commands speak to."""
+    monkeypatch.setenv("SLURM_CONF", str(own_cluster.conf))
+    squeue.QUEUE.forget()
+    yield own_cluster
+    own_cluster.cancel_all()
+    squeue.QUEUE.forget()
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch) -> Iterator[Callable[[str, str], Path]]:
+    """A function (command of Slurm, shell script) that puts the script in its place; `$REAL` is the command."""
+    folder = tmp_path / "fakes"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def put(program: str, script: str) -> Path:
+        path = folder / program
+        path.write_text(f"#!/bin/bash\nREAL={find(program)}\n{script}\n")
+        path.chmod(0o755)
+        squeue.QUEUE.forget()
+        return path
+
+    yield put
+    squeue.QUEUE.forget()

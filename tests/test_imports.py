@@ -18,6 +18,7 @@ def loaded_by(statement: str, cwd) -> set[str]:
         ("import cockpit.tui.app", {"torch", "torchvision", "sklearn", "plotext"}),
         ("import cockpit.status, cockpit.launch, cockpit.series", {"torch", "textual", "plotext", "rich"}),
         ("import cockpit.dispatch.__main__, cockpit.dispatch.look", {"torch", "textual", "plotext", "rich", "numpy"}),
+        ("import cockpit.places", {"torch", "textual", "plotext", "rich", "numpy"}),
         ("import cockpit.engine.train", {"textual", "plotext", "rich", "tyro"}),
         ("import cockpit.engine.__main__", {"torch", "textual", "plotext", "numpy"}),
         ("import nets", {"torch", "cockpit", "textual"}),

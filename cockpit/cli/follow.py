@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from cockpit import launch, records, status
+from cockpit import places, records, status
 from cockpit.cli.common import printable, say
 from cockpit.kept import KeptRun
 from cockpit.store import RecordTail, Run
@@ -23,12 +23,12 @@ def follow_own(run: Run) -> status.RunInfo:
     with contextlib.suppress(KeyboardInterrupt):
         return follow(run)
     try:
-        launch.send(run, "stop")
+        places.send(run, "stop")
         say("")  # behind the ^C
         say("stopping at the next step, with a checkpoint; Ctrl-C again kills it")
         return wait_for_end(run)
     except KeyboardInterrupt:
-        launch.send(run, "kill")
+        places.send(run, "kill")
         return wait_for_end(run)
 
 
@@ -36,10 +36,15 @@ def follow(run: Run) -> status.RunInfo:
     """Show a run's progress on stderr until it has ended; return what became of it."""
     view = _Bar(run) if sys.stderr.isatty() else _Lines(run)
     tail = RecordTail(run)
+    told = ""
     with view:
         for info in _until_end(run):
             for record in tail.read():
                 view.show(record)
+            queued = f"{info.status}: {info.detail}" if info.status in ("pending", "unknown") else ""
+            if queued not in ("", told):
+                view.tell(queued)
+            told = queued or told
             if info.status not in status.LIVE:
                 for record in tail.read():
                     view.show(record)
@@ -68,10 +73,13 @@ class _Lines(contextlib.AbstractContextManager["_Lines"]):
     def __exit__(self, *_: object) -> None:
         """Leave nothing to undo."""
 
+    def tell(self, sentence: str) -> None:
+        say(sentence)
+
     def show(self, record: records.Record) -> None:
         match record:
             case records.Phase():
-                say(f"{record.state}: {record.detail}")
+                self.tell(f"{record.state}: {record.detail}")
             case records.Epoch():
                 say(
                     f"epoch {record.epoch}/{self._epochs}  train {_scores(record.train_loss, record.train_acc)}  "
@@ -103,10 +111,13 @@ class _Bar(contextlib.AbstractContextManager["_Bar"]):
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
+    def tell(self, sentence: str) -> None:
+        self._progress.console.print(Text(printable(sentence)))
+
     def show(self, record: records.Record) -> None:
         match record:
             case records.Phase():
-                self._progress.console.print(Text(printable(f"{record.state}: {record.detail}")))
+                self.tell(f"{record.state}: {record.detail}")
             case records.Step():
                 self._first = self._first or (record.epoch, record.elapsed_s)
                 self._progress.update(

@@ -10,9 +10,10 @@ import msgspec
 from tyro.conf import Positional, arg
 
 from cockpit import records, status
-from cockpit.cli.common import open_store, percent, print_facts, print_json, print_table, say
+from cockpit.cli.common import duration, open_store, percent, print_facts, print_json, print_table, say
 from cockpit.cli.fields import RunRef
 from cockpit.errors import CockpitError
+from cockpit.jobs import JobInfo
 from cockpit.recipe import Recipe
 
 _WHY_WIDTH = 72
@@ -39,8 +40,10 @@ class ListRuns:
         elif not rows:
             say(f"no runs in {store.root}; `cockpit train` makes one, `cockpit` too")
         else:
+            with_jobs = any(row.job for row in rows)
             print_table(
-                ["run", "status", "epoch", "best val", "at", "test top-1", "top-5", "recipe", "why"],
+                ["run", "status", "epoch", "best val", "at", "test top-1", "top-5", "recipe"]
+                + (["job", "why"] if with_jobs else ["why"]),
                 [
                     [
                         row.id,
@@ -51,6 +54,7 @@ class ListRuns:
                         percent(row.test and row.test.top1),
                         percent(row.test and row.test.top5),
                         row.damage or row.changes or "the seed's",
+                        *([_job_line(row.job) if row.job else ""] if with_jobs else []),
                         _why(row),
                     ]
                     for row in rows
@@ -84,13 +88,17 @@ class ShowRun:
         info = status.describe(run)
         recipe: Recipe | None = None
         launches: list[records.Launch] = []
+        submissions: list[records.Submission] = []
         with contextlib.suppress(CockpitError):  # the row tells of it
             recipe = run.recipe
         with contextlib.suppress(CockpitError):
             launches = run.launches()
+        with contextlib.suppress(CockpitError):
+            submissions = run.submissions()
         whole = msgspec.to_builtins(info) | {
             "recipe": recipe,
             "launches": launches,
+            "submissions": submissions,
             "size_bytes": run.size_bytes(),
             "log": run.log_tail(_LOG_LINES),
         }
@@ -101,6 +109,7 @@ class ShowRun:
             ("run", info.id),
             ("folder", info.path),
             ("status", f"{info.status}, {info.detail}" if info.detail else info.status),
+            *([("job", _job_line(info.job))] if info.job else []),
             ("epoch", f"{info.epoch} of {info.epochs}"),
             ("best val", f"{percent(info.best_val_acc)} at epoch {info.best_epoch}" if info.best_epoch else "none yet"),
             ("test", _test_line(info.test)),
@@ -118,6 +127,13 @@ class ShowRun:
             facts += zip(["its log ends", *[""] * _LOG_LINES], whole["log"], strict=False)
         print_facts(facts)
         return 0
+
+
+def _job_line(job: JobInfo) -> str:
+    place = f" on {job.node}" if job.node else ""
+    elapsed = f", {duration(job.elapsed_s)}" if job.elapsed_s else ""
+    reason = f" ({job.reason})" if job.reason else ""
+    return f"{job.id or 'of unknown number'}{place}{', ' if job.state else ''}{job.state}{reason}{elapsed}"
 
 
 def _test_line(test: status.TestScores | None) -> str:
@@ -144,6 +160,9 @@ class RemoveRun:
         store = open_store(self.runs)
         found = [store.get(ref) for ref in self.run]
         for run in found:
+            info = status.describe(run)
+            if info.job and info.job.state and info.status in status.LIVE:
+                raise CockpitError(f"run {run.id} is {info.status} in Slurm; `cockpit stop {run.id}` comes first")
             store.remove(run)
             say(f"deleted {run.id}")
         if self.json:

@@ -4,9 +4,9 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import OmitArgPrefixes, Positional, Suppress, arg
+from tyro.conf import OmitArgPrefixes, Positional, Suppress, UseAppendAction, arg
 
-from cockpit import launch, status
+from cockpit import launch, places, status
 from cockpit.cli.common import open_store, print_json, say, show
 from cockpit.cli.fields import RunRef, Seconds, Whole
 from cockpit.cli.queue import move_on
@@ -14,6 +14,7 @@ from cockpit.devices import check_device
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
+from cockpit.slurm import UndecidedError
 from cockpit.store import Run, RunStore
 
 
@@ -23,6 +24,13 @@ class Launching:
 
     device: str = "auto"
     """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda or cuda:<n>."""
+    where: Annotated[str, arg(metavar="{local,slurm}")] = ""
+    """local (this machine) or slurm (a job of its own). Default: local; a resume goes where the run was."""
+    slurm: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="KEY=VALUE")] = ()
+    """What to ask of Slurm, once for each of: partition, account, qos, time, gres, cpus, mem, nodes, warn_s, extra.
+    Default: what the run asked for before, else the user's config file."""
+    print_script: bool = False
+    """Print the script that Slurm would get, and submit nothing."""
     detach: bool = False
     """Print the run's id and return; the run goes on."""
     enqueue: bool = False
@@ -36,8 +44,23 @@ class Launching:
     json: bool = False
     """Print the run as JSON when it has ended (with --detach, at once)."""
 
-    def _launch(self, run: Run, *, force: bool = False) -> None:
-        launch.start(run, device=self.device, sample_s=self.sample_s, force=force)
+    def _launch(self, run: Run, place: str, *, force: bool = False) -> None:
+        settings = places.settings_of(run, self.slurm) if place == "slurm" else None
+        places.start(run, place, device=self.device, sample_s=self.sample_s, settings=settings, force=force)
+
+    def _place(self, usual: str) -> str:
+        place = self.where or usual
+        places.check(place, self.device)
+        if place != "slurm" and (self.slurm or self.print_script):
+            raise CockpitError("--slurm and --print-script are for Slurm; add --where slurm")
+        if place == "slurm" and self.enqueue:
+            raise CockpitError("--enqueue is for the queue of this machine, and Slurm has its own: leave it out")
+        return place
+
+    def _print_script(self, run: Run, before: Run | None) -> int:
+        settings = places.settings_of(before, self.slurm)
+        print(places.preview(run, device=self.device, sample_s=self.sample_s, settings=settings), end="")
+        return 0
 
     def _follow_or_leave(self, run: Run) -> int:
         if self.detach:
@@ -62,19 +85,23 @@ class Train(Launching):
     def execute(self) -> int:
         """Create the run, start it, follow it; or leave it, and all of a sweep, to the queue."""
         recipes = [recipe.complete() for recipe in self.sweep or (self.recipe,)]
-        check_device(self.device)
+        place = self._place("local")
         store = open_store(self.runs)
         if self.enqueue:
             runs = order.enqueue(store, recipes, device=self.device, sample_s=self.sample_s, priority=self.priority)
             return move_on(store, runs, self.json)
         recipe, *others = recipes
         if others:
-            raise CockpitError(f"{len(recipes)} runs would result from these lists; --enqueue lets them all wait")
+            remedy = "give Slurm one at a time" if place == "slurm" else "--enqueue lets them all wait"
+            raise CockpitError(f"{len(recipes)} runs would result from these lists; {remedy}")
+        if self.print_script:
+            return self._print_script(Run(store.root / f"NEW-{recipe.model}-{recipe.dataset}"), None)
         run = store.create(recipe)
         try:
-            self._launch(run)
-        except CockpitError:
-            store.remove(run)
+            self._launch(run, place)
+        except CockpitError as error:
+            if not isinstance(error, UndecidedError):
+                store.remove(run)
             raise
         return self._follow_or_leave(run)
 
@@ -92,13 +119,18 @@ class Resume(Launching):
         """Start the trainer again."""
         store = open_store(self.runs)
         run = store.get(self.run)
+        place = self._place(places.place_of(run))
+        if self.print_script:
+            return self._print_script(run, run)
         if self.enqueue and self.force:
             raise CockpitError("--force takes a run over at once, which cannot wait: leave out --enqueue")
-        launch.check_resumable(run, force=self.force)
+        if self.enqueue and places.place_of(run) == "slurm":
+            raise CockpitError(f"run {run.id} was a job of Slurm's, which has a queue of its own: leave out --enqueue")
+        places.check_resumable(run, force=self.force)
         if self.enqueue:
             order.enqueue_again(store, run, device=self.device, sample_s=self.sample_s, priority=self.priority)
             return move_on(store, [run], self.json)
-        self._launch(run, force=self.force)
+        self._launch(run, place, force=self.force)
         return self._follow_or_leave(run)
 
 
@@ -138,7 +170,7 @@ class Stop:
 
         store = open_store(self.runs)
         run = store.get(self.run)
-        if not order.withdraw(store, run) and not launch.send(run, "stop"):
+        if not order.withdraw(store, run) and not places.send(run, "stop"):
             raise CockpitError(f"run {run.id} is not running")
         info = status.describe(run)
         if info.status == "stale":

@@ -129,6 +129,7 @@ def _introduce(device: str, attempt: int) -> records.Launch:
             **{name: _version(name) for name in ("cockpit", "torch", "torchvision", "numpy")},
         },
         git_commit=_git_commit(),
+        submission=os.environ.get("COCKPIT_SUBMISSION", ""),
     )
 
 

@@ -4,25 +4,22 @@ import contextlib
 import errno
 import fcntl
 import os
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
-
-import msgspec
 
 from cockpit import durable, files, records, tickets
 from cockpit.errors import CockpitError
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe, from_json
+from cockpit.store.entries import append_entry, read_document, read_entries, write_document
 from cockpit.store.metrics import Tail, find_choice, read_tail
 
 _UNREAD = frozenset(
     {"last.pt", "last.pt.sha256", "best.safetensors", "best.safetensors.sha256", "log.txt", "test-log.txt"}
-    | {".lock", ".reserve"}
+    | {".lock", ".reserve", "job.sh", ".turn"}
 )
 """Files of a run that a listing does not open."""
-
-Document = TypeVar("Document")
 
 
 class RunBusyError(CockpitError):
@@ -123,20 +120,7 @@ class Run:
         Raises:
             CockpitError: When launches.jsonl cannot be read, or no line of it is a launch.
         """
-        path = self.launches_path
-        try:
-            *lines, _torn = files.read_whole(path, files.LAUNCHES_BYTES).split(b"\n")
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise files.unreadable(path, error) from error
-        launches = []
-        for line in lines:
-            with contextlib.suppress(*records.UNREADABLE):
-                launches.append(msgspec.json.decode(line, type=records.Launch))
-        if lines and not launches:
-            raise CockpitError(f"{path} is damaged: no line of it is a launch; move it away, then resume the run")
-        return launches
+        return read_entries(self.launches_path, records.Launch, "a launch", "move it away, then resume the run")
 
     def append_launch(self, launch: records.Launch) -> None:
         """Add a line to launches.jsonl; only the holder of the writer lock may.
@@ -144,12 +128,76 @@ class Run:
         Raises:
             CockpitError: When it cannot be written.
         """
+        append_entry(self.launches_path, launch)
+
+    @property
+    def submissions_path(self) -> Path:
+        """The submissions to Slurm, a line for each and another for its outcome."""
+        return self.path / "submissions.jsonl"
+
+    @property
+    def job_script_path(self) -> Path:
+        """The script that was last submitted to Slurm."""
+        return self.path / "job.sh"
+
+    @property
+    def turn_path(self) -> Path:
+        """Holds the name of the one Slurm job that may train the run; a stop takes it away."""
+        return self.path / ".turn"
+
+    def submissions(self) -> list[records.Submission]:
+        """Return every submission to Slurm as last written, the oldest first; damaged lines are passed over.
+
+        Raises:
+            CockpitError: When submissions.jsonl cannot be read, or no line of it is a submission.
+        """
+        remedy = "see in squeue that no job has the run, move it away, then resume the run"
+        entries = read_entries(self.submissions_path, records.Submission, "a submission", remedy)
+        return list({entry.name: entry for entry in entries}.values())
+
+    def append_submission(self, submission: records.Submission) -> None:
+        """Add a line to submissions.jsonl; only within `submitting`.
+
+        Raises:
+            CockpitError: When it cannot be written.
+        """
+        append_entry(self.submissions_path, submission)
+
+    @contextlib.contextmanager
+    def submitting(self) -> Iterator[int]:
+        """Be the only one to submit the run. A child that inherits the descriptor holds on to that until it ends.
+
+        Raises:
+            RunBusyError: When another process submits it.
+            CockpitError: When submissions.jsonl cannot be made or opened.
+        """
+        handle = self._hold(self.submissions_path, "is just being submitted by another cockpit; wait for it")
         try:
-            with LineWriter(self.launches_path) as file:
-                file.append(records.encode(launch))
-                file.sync()
+            yield handle
+        finally:
+            os.close(handle)
+
+    def turn(self) -> str:
+        """Return the name of the Slurm job whose turn it is; empty when it is nobody's."""
+        try:
+            return files.read_whole(self.turn_path, files.DOCUMENT_BYTES).decode("utf-8", "replace").strip()
+        except OSError:
+            return ""
+
+    def give_turn(self, job_name: str) -> None:
+        """Let this Slurm job alone train the run."""
+        durable.write_atomically(self.turn_path, f"{job_name}\n".encode())
+
+    def take_turn(self) -> None:
+        """Let no Slurm job train the run, whichever begins.
+
+        Raises:
+            CockpitError: When the folder cannot be written.
+        """
+        try:
+            self.turn_path.unlink(missing_ok=True)
         except OSError as error:
-            raise files.unwritable(self.launches_path, error) from error
+            raise files.unwritable(self.turn_path, error) from error
 
     def append_metrics(self) -> LineWriter:
         """Open metrics.jsonl to append to it; only the holder of the writer lock may.
@@ -181,11 +229,11 @@ class Run:
         Raises:
             CockpitError: When test.json cannot be read, or is no test result.
         """
-        return _read_document(self.test_path, records.TestReport, "a test result", "test the run again")
+        return read_document(self.test_path, records.TestReport, "a test result", "test the run again")
 
     def write_test_report(self, report: records.TestReport) -> None:
         """Replace test.json."""
-        durable.write_atomically(self.test_path, msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+        write_document(self.test_path, report)
 
     def estimate(self) -> records.Estimate | None:
         """Return what a preflight found, or None when it found nothing.
@@ -193,11 +241,11 @@ class Run:
         Raises:
             CockpitError: When estimate.json cannot be read, or is no estimate.
         """
-        return _read_document(self.estimate_path, records.Estimate, "an estimate", "run the preflight again")
+        return read_document(self.estimate_path, records.Estimate, "an estimate", "run the preflight again")
 
     def write_estimate(self, estimate: records.Estimate) -> None:
         """Write estimate.json."""
-        durable.write_atomically(self.estimate_path, msgspec.json.format(msgspec.json.encode(estimate)) + b"\n")
+        write_document(self.estimate_path, estimate)
 
     def lock(self) -> int:
         """Take the writer lock and return its file descriptor; it is freed when every copy of that is closed.
@@ -206,7 +254,10 @@ class Run:
             RunBusyError: When another process holds it.
             CockpitError: When the lock file cannot be made or opened.
         """
-        path = self.path / ".lock"
+        return self._hold(self.path / ".lock", "is being written by another trainer; stop it first")
+
+    def _hold(self, path: Path, busy: str) -> int:
+        """Open a file of the run and lock it; `busy` says what another process does while it holds the lock."""
         try:
             handle = files.open_to_append(path)
         except OSError as error:
@@ -218,7 +269,7 @@ class Run:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            raise RunBusyError(f"run {self.id} is being written by another trainer; stop it first") from None
+            raise RunBusyError(f"run {self.id} {busy}") from None
         return handle
 
     def tail(self) -> Tail:
@@ -259,17 +310,6 @@ class Run:
                 with contextlib.suppress(OSError):
                     total += entry.stat(follow_symlinks=False).st_size
         return total
-
-
-def _read_document(path: Path, kind: type[Document], noun: str, remedy: str) -> Document | None:
-    try:
-        return msgspec.json.decode(files.read_whole(path, files.DOCUMENT_BYTES), type=kind)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise files.unreadable(path, error) from error
-    except records.UNREADABLE as error:
-        raise CockpitError(f"{path} is not {noun} ({error}); {remedy}") from error
 
 
 def _last_lines(path: Path, max_lines: int) -> list[str]:

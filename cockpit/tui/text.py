@@ -86,6 +86,7 @@ def bar(fraction: float, width: int) -> tuple[str, str]:
 
 SYMBOLS = {
     "waiting": "○",
+    "pending": "◌",
     "starting": "◔",
     "running": "●",
     "testing": "◆",
@@ -94,12 +95,14 @@ SYMBOLS = {
     "failed": "✗",
     "lost": "?",
     "stale": "!",
+    "unknown": "?",
     "damaged": "✗",
 }
 """A sign before the status word, so that it reads without colour."""
 
 COLORS = {
     "waiting": "text-secondary",
+    "pending": "text-secondary",
     "starting": "text-primary",
     "running": "text-primary",
     "testing": "text-accent",
@@ -108,12 +111,14 @@ COLORS = {
     "failed": "text-error",
     "lost": "text-error",
     "stale": "text-warning",
+    "unknown": "text-warning",
     "damaged": "text-error",
 }
 """The theme's variable for each status."""
 
 REMEDIES = {
     "waiting": "r launches it",
+    "pending": "s cancels it",
     "stopped": "r resumes it",
     "failed": "r tries again from its last checkpoint",
     "lost": "press r",

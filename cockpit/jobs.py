@@ -1,0 +1,156 @@
+"""What a Slurm job means for its run: the queue's word beside what the run folder tells."""
+
+import os
+import time
+
+import msgspec
+
+from cockpit import records
+from cockpit.squeue import QUEUE, Answer, Job
+from cockpit.store import Run
+
+_FRESH_S = 15.0
+"""So long after its submission a job may be missing in an answer that is older than it."""
+_ENDS = {
+    "BOOT_FAIL": "did not get its node to boot",
+    "CANCELLED": "was cancelled",
+    "COMPLETED": "ended",
+    "DEADLINE": "missed its deadline",
+    "FAILED": "failed",
+    "NODE_FAIL": "lost its node",
+    "OUT_OF_MEMORY": "ran out of the node's memory; ask for more with --slurm mem=SIZE",
+    "PREEMPTED": "had to make room for another",
+    "TIMEOUT": "reached its time limit",
+}
+"""What became of a job, by the state that Slurm leaves it in."""
+_AS_ASKED = frozenset({"CANCELLED", "COMPLETED"})
+
+
+class JobInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The Slurm job of a run, as a listing shows it."""
+
+    id: str
+    """Its number; empty while it is not known."""
+    state: str = ""
+    """What squeue calls its state; empty when it was not asked or did not say."""
+    reason: str = ""
+    """Why it waits, in Slurm's word."""
+    node: str = ""
+    """Where it runs."""
+    elapsed_s: float | None = None
+    """Seconds since it began there."""
+
+
+def current(run: Run, launches: list[records.Launch]) -> records.Submission | None:
+    """Return the submission that the run lives by now; None when it was last launched without Slurm, or not at all."""
+    submissions = run.submissions()
+    if not submissions or submissions[-1].refused:
+        return None
+    newest = submissions[-1]
+    moved_on = launches and launches[-1].attempt > newest.launches and launches[-1].submission != newest.name
+    return None if moved_on else newest
+
+
+def look(submission: records.Submission) -> Answer:
+    """Return what Slurm says of its owner's jobs, if that is us."""
+    if submission.uid != os.getuid():
+        return Answer({}, f"its job is another user's (uid {submission.uid})")
+    return QUEUE.answer()
+
+
+def show(submission: records.Submission, *, live: bool) -> JobInfo:
+    """Return what a listing shows of the job; of a run that is over, Slurm is not asked."""
+    job = look(submission).jobs.get(submission.name) if live else None
+    if job is None:
+        return JobInfo(id=submission.job)
+    return JobInfo(id=job.id, state=job.state, reason=job.reason, node=job.node, elapsed_s=job.elapsed_s)
+
+
+def judge(
+    submission: records.Submission, launch: records.Launch | None, own: tuple[str, str], has_turn: bool
+) -> tuple[str, str]:
+    """Return the status of a run that was submitted to Slurm, and a sentence about it.
+
+    Args:
+        submission: The one that it lives by.
+        launch: Its newest launch, or None.
+        own: What its folder and its process tell, without Slurm.
+        has_turn: Whether the job may train it; a stop takes that away.
+    """
+    begun = launch is not None and launch.submission == submission.name
+    if begun and (own[0] in ("finished", "failed") or (own[0] == "stopped" and not has_turn)):
+        return own
+    answer = look(submission)
+    job = answer.jobs.get(submission.name)
+    if answer.trouble:
+        return _unheard(submission, own if begun else None, answer)
+    if job is None:
+        return _unlisted(submission, own if begun else None, has_turn)
+    if job.waits:
+        before = f"; {own[1]}" if begun and own[0] == "stopped" else ""
+        return "pending", f"job {job.id} waits in Slurm ({job.reason or job.state}){before}"
+    if not job.over:
+        return _under_way(job, own if begun else None)
+    return _over(job, own if begun else None)
+
+
+def _unheard(submission: records.Submission, own: tuple[str, str] | None, answer: Answer) -> tuple[str, str]:
+    """Judge by the folder alone: what it proves counts, and nothing is concluded from Slurm's silence."""
+    number = f"job {submission.job}" if submission.job else "its job"
+    if own and own[0] in ("starting", "running"):
+        return own[0], f"{own[1]} · {answer.trouble}"
+    if own and own[0] != "lost" and not answer.installed:
+        return own
+    last = f"; its last word: {own[1]}" if own and own[0] == "stopped" else ""
+    return "unknown", f"{answer.trouble}, so what {number} does is not known{last}"
+
+
+def _unlisted(submission: records.Submission, own: tuple[str, str] | None, has_turn: bool) -> tuple[str, str]:
+    """Judge a run whose job Slurm does not list: it forgets a job some minutes after its end."""
+    if own and own[0] in ("starting", "running", "stopped"):
+        return own
+    if not submission.job:
+        return "waiting", "its submission was cut off and did not reach Slurm; resume submits it"
+    if time.time() - submission.time < _FRESH_S and not own:
+        return "pending", f"job {submission.job} is submitted"
+    if own:
+        return (
+            "lost",
+            f"Slurm has no job {submission.job} any more, and its trainer left no last word; resume continues it",
+        )
+    if not has_turn:
+        return "stopped", f"job {submission.job} was cancelled before it began"
+    return "lost", f"Slurm has no job {submission.job} any more, and it never began; resume submits it again"
+
+
+def _under_way(job: Job, own: tuple[str, str] | None) -> tuple[str, str]:
+    state = "" if job.state == "RUNNING" else f" is {job.state}"
+    place = f"job {job.id} on {job.node or '?'}{state}, {_span(job.elapsed_s)}"
+    if own is None:
+        return "starting", f"{place}: the trainer starts"
+    if own[0] in ("starting", "running", "stale"):
+        return own[0], f"{place} · {own[1]}"
+    if job.state == "COMPLETING":
+        return "pending", f"job {job.id} ends · {own[1]}"
+    return "starting", f"{place} · the trainer ends or begins again"
+
+
+def _over(job: Job, own: tuple[str, str] | None) -> tuple[str, str]:
+    end = f"job {job.id} {_ENDS.get(job.state, f'is {job.state}')}"
+    if job.state == "FAILED" and job.reason:
+        end += f" ({job.reason})"
+    if own and own[0] == "stopped":
+        return own if job.state in _AS_ASKED else (own[0], f"{own[1]} · {end}")
+    if own and own[0] in ("starting", "running"):  # a shared folder may show the trainer's last word late
+        return own[0], f"{end} · {own[1]}"
+    if own is None:
+        state = "stopped" if job.state == "CANCELLED" else "failed"
+        return state, f"{end} before the trainer began"
+    state = "lost" if job.state in _AS_ASKED else "failed"
+    return state, f"{end}, and its trainer left no last word; resume continues it"
+
+
+def _span(seconds: float | None) -> str:
+    """Return a duration in minutes: seconds would be painted again all the time."""
+    minutes = round(seconds or 0.0) // 60
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02}"

@@ -1,0 +1,217 @@
+"""What Slurm says of the user's jobs: one squeue for all runs, at most every five seconds; every wait has an end."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from cockpit.errors import CockpitError
+
+INTERVAL_S = 5.0
+"""Least seconds between two questions: a controller serves thousands of users."""
+_PATIENCE_S = 10.0
+"""A client gives up on a silent controller after as long (measured with Slurm 22.05: 9 s refused, 10 s silent)."""
+_FIRST_WAIT_S = 2.0
+"""How long a listing waits for the first answer; a healthy controller gives it in milliseconds."""
+_STALE_S = 3 * INTERVAL_S + _PATIENCE_S
+"""An answer of that age says nothing any more."""
+_FORMAT = "%i|%T|%r|%N|%M|%j"
+_KEPT = frozenset({"SLURM_CONF", "SLURM_CLUSTERS"})
+_WAITING = frozenset(
+    {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
+)
+_OVER = frozenset(
+    {
+        "BOOT_FAIL",
+        "CANCELLED",
+        "COMPLETED",
+        "DEADLINE",
+        "FAILED",
+        "NODE_FAIL",
+        "OUT_OF_MEMORY",
+        "PREEMPTED",
+        "REVOKED",
+        "TIMEOUT",
+    }
+)
+
+
+class SlurmError(CockpitError):
+    """One of Slurm's commands failed, or did not end in time; the message is its own, made harmless."""
+
+
+class Job(NamedTuple):
+    """A job as squeue shows it."""
+
+    id: str
+    """Its number."""
+    state: str
+    """For example PENDING, RUNNING, TIMEOUT."""
+    reason: str
+    """Why it waits, or how it ended; empty when there is none."""
+    node: str
+    """The nodes that it has or had."""
+    elapsed_s: float | None
+    """Seconds since it began."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has yet to begin, also once more."""
+        return self.state in _WAITING
+
+    @property
+    def over(self) -> bool:
+        """Whether it will do nothing more. A state that we do not know is not over: nothing is submitted again then."""
+        return self.state in _OVER
+
+
+class Answer(NamedTuple):
+    """What squeue said."""
+
+    jobs: Mapping[str, Job]
+    """The user's jobs by name: those that wait, those that run, and those that ended a few minutes ago."""
+    trouble: str = ""
+    """Why there is no answer; empty when there is one."""
+    installed: bool = True
+    """Whether this machine has Slurm's commands at all."""
+
+
+class Queue:
+    """Asks squeue, for all who want to know in this process."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin without an answer; the clock gives seconds and never goes back."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._answer: Answer | None = None
+        self._answered = 0.0
+        self._newest = -float("inf")
+        self._asking: threading.Thread | None = None
+        self._awaited: threading.Thread | None = None
+
+    def answer(self) -> Answer:
+        """Return the last answer, and fetch a newer one in the background when it is old.
+
+        Only who finds none at all, or a stale one, waits for it, two seconds at most.
+        """
+        with self._lock:
+            if self._age_s() >= INTERVAL_S and not (self._asking and self._asking.is_alive()):
+                self._asking = threading.Thread(target=self.ask, name="squeue", daemon=True)
+                self._asking.start()
+            asking = self._asking
+        if self._age_s() > _STALE_S and asking and asking is not self._awaited:
+            asking.join(_FIRST_WAIT_S)
+            self._awaited = asking  # nobody else waits for it: a listing has many runs
+        with self._lock:
+            if self._answer is None or self._age_s() > _STALE_S:
+                return Answer({}, "Slurm has not answered yet")
+            return self._answer
+
+    def ask(self) -> Answer:
+        """Ask now, wait for the answer as long as Slurm's own clients do, and return it."""
+        begun = self._clock()
+        answer = _ask()
+        with self._lock:
+            if begun >= self._newest:  # or an answer to a later question overtook it
+                self._answer, self._answered, self._newest = answer, self._clock(), begun
+        return answer
+
+    def forget(self) -> None:
+        """Make the next to want to know ask afresh: the queue has just been changed from here."""
+        with self._lock:
+            self._answer, self._newest = None, self._clock()
+
+    def _age_s(self) -> float:
+        return float("inf") if self._answer is None else self._clock() - self._answered
+
+
+QUEUE = Queue()
+"""The one that this process asks."""
+
+
+def _ask() -> Answer:
+    if shutil.which("squeue") is None:
+        return Answer({}, "this machine has no squeue to ask Slurm with", installed=False)
+    words = ["squeue", "--noheader", "--states=all", f"--user={os.getuid()}", f"--format={_FORMAT}"]
+    try:
+        lines = call(words).splitlines()
+    except SlurmError as error:
+        return Answer({}, f"Slurm does not answer: {error}")
+    jobs: dict[str, Job] = {}
+    for line in lines:
+        fields = [harmless(field) for field in line.split("|", 5)]
+        if len(fields) == 6:
+            number, state, reason, node, elapsed, name = fields
+            job = Job(number, state, "" if reason == "None" else reason, node, _seconds(elapsed))
+            if name not in jobs or jobs[name].over:
+                jobs[name] = job
+    return Answer(jobs)
+
+
+def _seconds(text: str) -> float | None:
+    """Read squeue's [days-][hours:]minutes:seconds."""
+    found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text)
+    if found is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return ((24.0 * days + hours) * 60 + minutes) * 60 + seconds
+
+
+def call(words: Sequence[str], patience_s: float = _PATIENCE_S, keep: tuple[int, ...] = ()) -> str:
+    """Run one of Slurm's commands and return what it printed.
+
+    Args:
+        words: The command line.
+        patience_s: Seconds after which it is killed, with whatever it started.
+        keep: File descriptors that it inherits.
+
+    Raises:
+        SlurmError: When it cannot be run, fails, or was killed.
+    """
+    try:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+            pass_fds=keep,
+            env=_environment(),
+        )
+    except OSError as error:
+        raise SlurmError(f"{words[0]} cannot be run: {error.strerror}") from error
+    with process:
+        try:
+            out, err = process.communicate(timeout=patience_s)
+        except subprocess.TimeoutExpired:
+            raise SlurmError(f"{words[0]} did not end within {patience_s:g} s") from None
+        finally:
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode:
+        raise SlurmError(_last_words(err) or f"{words[0]} ended with {process.returncode}")
+    return out
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without what would filter squeue's list or stems from a job that we are in ourselves."""
+    strange = ("SLURM_", "SQUEUE_", "SCANCEL_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(strange) or name in _KEPT}
+
+
+def _last_words(text: str) -> str:
+    """Return Slurm's complaints without the program's name before each."""
+    lines = [re.sub(r"^\w+: (error|fatal): |^slurm_load_jobs error: ", "", line) for line in text.splitlines()]
+    return harmless("; ".join(line for line in lines if line.strip()))[:400]
+
+
+def harmless(text: str) -> str:
+    """Return the text as one line without anything that a terminal would act on."""
+    return "".join(char if char.isprintable() else " " for char in text).strip()

@@ -1,0 +1,355 @@
+"""Runs as jobs of a real Slurm: trained, queued, stopped, over their time limit, and never submitted twice."""
+
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from cluster import Cluster
+from test_life import STEPS, as_one_run, recipe, wait_for_end, wait_for_step
+from waiting import wait_for
+
+from cockpit import launch, places, slurm, squeue, status
+from cockpit.cli import main
+from cockpit.errors import CockpitError
+from cockpit.jobs import JobInfo
+from cockpit.jobscript import read_settings
+from cockpit.store import Run, RunBusyError, RunStore
+
+TINY = ["--dataset", "tiny", "--epochs", "1", "--batch-size", "16", "--device", "cpu", "--sample-s", "0"]
+
+
+@pytest.fixture
+def store(tmp_path, tiny):
+    return RunStore(tmp_path / "runs")
+
+
+@pytest.fixture
+def full(cluster):
+    """A cluster whose two cores are taken, so that every other job waits."""
+    cluster.run("sbatch", "--job-name=blocker", "--cpus-per-task=2", "--output=/dev/null", "--wrap=sleep 600")
+    wait_for(lambda: cluster.jobs("RUNNING") == ["blocker"], what="the blocker")
+    return cluster
+
+
+def submit(run: Run, *flags: str) -> None:
+    places.start(run, "slurm", device="cpu", sample_s=0, settings=read_settings(["time=60", *flags]))
+
+
+def job_of(run: Run) -> str:
+    return run.submissions()[-1].job
+
+
+def now(run: Run) -> status.RunInfo:
+    """The run's status by an answer of this moment."""
+    squeue.QUEUE.forget()
+    return status.describe(run)
+
+
+def job_now(run: Run) -> JobInfo:
+    job = now(run).job
+    assert job is not None
+    return job
+
+
+def jobs_of(cluster: Cluster, run: Run) -> list[str]:
+    return [name for name in cluster.jobs() if name.startswith(run.id)]
+
+
+def usr1_waits(pid: int) -> bool:
+    """Whether USR1 was sent to a process that has not taken it yet."""
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool((int(lines["SigPnd"], 16) | int(lines["ShdPnd"], 16)) >> (signal.SIGUSR1 - 1) & 1)
+
+
+def test_a_run_trains_in_a_job_and_its_folder_tells_everything(cluster, tmp_path, tiny, capsys):
+    runs = tmp_path / "runs with 100% space"
+    words = ["train", *TINY, "--where", "slurm", "--slurm", "time=10", "--slurm", "extra=--nice=5"]
+    assert main([*words, "--json", "--runs", str(runs)]) == 0
+    info = json.loads(capsys.readouterr().out)
+    (run,) = RunStore(runs).list()
+    (submission,) = run.submissions()
+    (launched,) = run.launches()
+    assert (info["status"], info["epoch"], info["job"]["id"]) == ("finished", 1, submission.job)
+    assert launched.submission == submission.name
+    assert submission.settings == {"time": "10", "extra": ["--nice=5"]}
+    assert "finished: test top-1" in "\n".join(run.log_tail(9))
+    script = run.job_script_path.read_text().splitlines()
+    assert {"#SBATCH --requeue", "#SBATCH --time=10", "#SBATCH --nice=5"} <= set(script)
+    assert stat.S_IMODE(run.job_script_path.stat().st_mode) == 0o644
+    assert main(["runs", "show", "last", "--runs", str(runs)]) == 0
+    assert f"job  {submission.job}" in capsys.readouterr().out
+    with pytest.raises(CockpitError, match="is finished"):
+        submit(run)
+
+
+def test_a_script_can_be_seen_before_anything_is_made(cluster, tmp_path, capsys):
+    assert main(["train", "--where", "slurm", "--print-script", "--runs", str(tmp_path / "runs")]) == 0
+    script = capsys.readouterr().out
+    assert script.startswith("#!/bin/bash\n#SBATCH --job-name=")
+    assert "cockpit.engine" in script
+    assert not (tmp_path / "runs").exists()
+    assert cluster.jobs("PENDING", "RUNNING") == []
+
+
+def test_a_waiting_job_says_why_and_is_cancelled_by_a_stop(full, store, capsys):
+    run = store.create(recipe())
+    submit(run)
+    wait_for(lambda: job_now(run).reason, what="Slurm's reason")
+    info = now(run)
+    assert info.status == "pending"
+    assert info.detail in (f"job {job_of(run)} waits in Slurm ({reason})" for reason in ("Resources", "Priority"))
+    for words in (["resume", run.id], ["runs", "rm", run.id]):
+        assert main([*words, "--runs", str(store.root)]) == 2
+        assert "is pending" in capsys.readouterr().err
+    with pytest.raises(CockpitError, match=r"is pending, .*; nothing was submitted"):
+        submit(run)
+    assert len(jobs_of(full, run)) == 1
+    watch = [sys.executable, "-m", "cockpit", "watch", run.id, "--runs", str(store.root)]
+    watcher = subprocess.Popen(watch, stderr=subprocess.PIPE, text=True)
+    assert watcher.stderr is not None
+    assert watcher.stderr.readline().startswith(f"pending: job {job_of(run)} waits in Slurm (")
+    assert main(["stop", run.id, "--runs", str(store.root)]) == 0
+    assert watcher.wait(20) == 1
+    assert now(run).status == "stopped"
+    assert now(run).detail == f"job {job_of(run)} was cancelled before the trainer began"
+    assert not places.send(run, "stop")
+    assert (
+        main(["resume", run.id, "--detach", "--runs", str(store.root)]) == 0
+    )  # goes where it was, asking for the same
+    assert run.submissions()[-1].settings == {"time": "60"}
+    assert len(full.jobs("PENDING")) == 1
+    places.send(run, "kill")
+    wait_for(lambda: now(run).status == "stopped")
+
+
+@pytest.mark.slow
+def test_a_stop_keeps_every_step_and_the_job_does_not_queue_again(cluster, store):
+    run = store.create(recipe(epochs=200))
+    submit(run)
+    wait_for_step(run, 3)
+    wait_for(lambda: now(run).status == "running")
+    job = job_now(run)
+    assert (job.state, job.node) == ("RUNNING", cluster.host)
+    assert re.match(rf"job {job.id} on {job.node}, \d+ min · cpu, ", now(run).detail)
+    trainer = psutil.Process(run.launches()[-1].pid)
+    trainer.suspend()
+    cluster.run("scancel", "--batch", "--signal=USR1", job_of(run))  # as before a time limit
+    wait_for(lambda: usr1_waits(trainer.pid), what="the warning")
+    assert places.send(run, "stop")
+    trainer.resume()
+    ended = wait_for_end(run)
+    assert ended.status == "stopped"
+    assert "checkpoint saved" in ended.detail
+    wait_for(lambda: cluster.jobs("RUNNING", "COMPLETING") == [], what="the job's end")
+    assert cluster.jobs("PENDING") == []
+    assert now(run).status == "stopped"
+    stopped_at = run.tail().phase.step
+    places.start(run, places.place_of(run), device="cpu", sample_s=0)
+    wait_for_step(run, stopped_at + 2)
+    assert [one.attempt for one in run.launches()] == [1, 2]
+    places.send(run, "stop")
+    assert wait_for_end(run).status == "stopped"
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, tiny):
+    run = RunStore(tmp_path_factory.mktemp("runs")).create(recipe())
+    launch.start(run, device="cpu", sample_s=0)
+    wait_for_end(run)
+    return run
+
+
+@pytest.mark.slow
+def test_a_run_that_outlives_its_time_limit_twice_has_the_uninterrupted_losses(cluster, store, uninterrupted):
+    run = store.create(recipe())
+    submit(run, "warn_s=100")
+    for attempt in (1, 2):
+        wait_for_step(run, attempt * STEPS + 3)
+        trainer = psutil.Process(run.launches()[-1].pid)
+        trainer.suspend()  # or it would be done before Slurm looks at the limits, which it does twice a minute
+        minutes = int((job_now(run).elapsed_s or 0.0) // 60) + 2
+        cluster.run("scontrol", "update", f"JobId={job_of(run)}", f"TimeLimit={minutes}")
+        wait_for(lambda pid=trainer.pid: usr1_waits(pid), 90, "Slurm's warning")
+        assert now(run).status == "stale"
+        trainer.resume()
+        wait_for(lambda: "BeginTime" in now(run).detail, what="the job in the queue again")
+        info = now(run)
+        assert info.status == "pending"
+        assert "by SIGUSR1 at step" in info.detail
+        assert "checkpoint saved" in info.detail
+
+        def begins_again(attempt: int = attempt) -> bool:  # Slurm makes it wait two minutes once it has left its node
+            cluster.run("scontrol", "update", f"JobId={job_of(run)}", "TimeLimit=60", "StartTime=now")
+            return len(run.launches()) == attempt + 1
+
+        wait_for(begins_again, what="the next launch")
+    assert wait_for_end(run).status == "finished"
+    assert [one.attempt for one in run.launches()] == [1, 2, 3]
+    assert len(run.submissions()) == 1
+    assert as_one_run(run) == as_one_run(uninterrupted)
+    assert run.test_report().loss == uninterrupted.test_report().loss
+
+
+def test_a_limit_that_leaves_no_time_for_a_step_does_not_queue_for_ever(cluster, store):
+    run = store.create(recipe())
+    submit(run)
+    trainer = psutil.Process(wait_for(run.launches)[-1].pid)
+    trainer.suspend()
+    cluster.run("scancel", "--batch", "--signal=USR1", job_of(run))
+    wait_for(lambda: usr1_waits(trainer.pid), what="the warning")
+    trainer.resume()
+    wait_for(lambda: now(run).status == "stopped", what="the end")
+    assert not run.last_path.exists()
+    assert cluster.jobs("PENDING", "RUNNING") == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["partition=nowhere"], "Slurm refuses the job: invalid partition specified: nowhere"),
+        (["time=soon"], "Invalid --time specification"),
+        (["mem=1T"], "Memory specification can not be satisfied"),
+        (["extra=--no-such-option"], "unrecognized option '--no-such-option'"),
+    ],
+)
+def test_what_slurm_refuses_is_one_sentence_and_leaves_nothing(cluster, store, capsys, flags, sentence):
+    words = [word for flag in flags for word in ("--slurm", flag)]
+    assert main(["train", *TINY, "--where", "slurm", *words, "--runs", str(store.root)]) == 2
+    err = capsys.readouterr().err
+    assert sentence in err
+    assert "--slurm KEY=VALUE" in err
+    assert err.count("\n") == 1
+    assert store.list() == []
+    assert cluster.jobs("PENDING", "RUNNING") == []
+
+
+def test_an_sbatch_that_hangs_is_ended_and_refused(cluster, store, fake, monkeypatch):
+    fake("sbatch", f"echo $$ > {store.root}/pid; sleep 600")
+    monkeypatch.setattr(slurm, "_PATIENCE_S", 0.5)
+    run = store.create(recipe())
+    with pytest.raises(CockpitError, match=r"sbatch did not end within 0\.5 s"):
+        submit(run)
+    assert not psutil.pid_exists(int((store.root / "pid").read_text()))
+    assert now(run).status == "waiting"
+    assert cluster.jobs("PENDING", "RUNNING") == []
+
+
+def test_a_submitter_killed_before_slurm_knew_leaves_a_run_that_can_be_submitted(full, store, fake):
+    wrapper = fake("sbatch", "touch $0.began; sleep 600")
+    run = store.create(recipe())
+    cockpit = _resume_elsewhere(run)
+    wait_for(Path(f"{wrapper}.began").exists)
+    cockpit.kill()
+    cockpit.wait()
+    with pytest.raises(RunBusyError, match="just being submitted"):
+        submit(run)
+    _kill_sbatch(wrapper)
+    assert now(run).status == "waiting"
+    assert "did not reach Slurm" in now(run).detail
+    wrapper.unlink()
+    submit(run)
+    assert len(jobs_of(full, run)) == 1
+    assert now(run).status == "pending"
+
+
+def test_a_submitter_killed_before_it_knew_is_told_by_the_name_of_the_job(full, store, fake):
+    wrapper = fake("sbatch", '"$REAL" "$@"; sleep 600')
+    run = store.create(recipe())
+    cockpit = _resume_elsewhere(run)
+    wait_for(lambda: jobs_of(full, run), what="the job")
+    cockpit.kill()
+    cockpit.wait()
+    assert job_of(run) == ""
+    assert now(run).status == "pending"
+    with pytest.raises(RunBusyError):
+        submit(run)
+    _kill_sbatch(wrapper)
+    wrapper.unlink()
+    with pytest.raises(CockpitError, match=r"is pending, job .* waits in Slurm .*; nothing was submitted"):
+        submit(run)
+    assert len(jobs_of(full, run)) == 1
+    assert places.send(run, "stop")
+    wait_for(lambda: now(run).status == "stopped")
+
+
+def _resume_elsewhere(run: Run) -> subprocess.Popen[bytes]:
+    words = ["resume", run.id, "--where", "slurm", "--device", "cpu", "--detach", "--runs", str(run.path.parent)]
+    return subprocess.Popen([sys.executable, "-m", "cockpit", *words])
+
+
+def _kill_sbatch(wrapper: Path) -> None:
+    """End the fake sbatch, which outlived its cockpit, and wait until its lock is free."""
+    for process in psutil.process_iter(["cmdline"]):
+        if str(wrapper) in (process.info["cmdline"] or []):
+            os.killpg(process.pid, signal.SIGKILL)
+            psutil.wait_procs([process], 10)
+
+
+@pytest.mark.slow
+def test_a_controller_that_falls_silent_gets_the_job_once(full, store, fake, capsys):
+    fake("sbatch", f'kill -STOP {full.controller_pid}; exec "$REAL" "$@"')
+    try:
+        words = ["train", *TINY, "--where", "slurm", "--slurm", "time=60", "--detach", "--runs", str(store.root)]
+        assert main(words) == 2
+        assert "whether it has the job is not known; the run is kept" in capsys.readouterr().err
+        (run,) = store.list()
+        assert now(run).status == "unknown"
+        with pytest.raises(CockpitError, match=r"Slurm does not answer: .*; nothing was submitted"):
+            submit(run)
+    finally:
+        full.thaw_controller()
+    wait_for(lambda: jobs_of(full, run), what="the job that was taken after all")
+    wait_for(lambda: now(run).status == "pending")
+    with pytest.raises(CockpitError, match="is pending"):
+        submit(run)
+    assert len(jobs_of(full, run)) == 1
+
+
+def test_a_job_that_slurm_begins_after_its_run_moved_on_does_nothing(full, store):
+    run = store.create(recipe())
+    submit(run)
+    run.turn_path.write_text("another\n")
+    ghost = job_of(run)
+    full.run("scancel", "--name=blocker")
+    wait_for(lambda: ghost in full.run("squeue", "--noheader", "--states=COMPLETED", "--format=%i").split())
+    assert run.launches() == []
+    assert "has no turn any more" in run.log_tail(1)[0]
+
+
+@pytest.mark.slow
+def test_while_slurm_is_down_nothing_is_lost_and_nothing_submitted(cluster, store):
+    run, other = store.create(recipe(epochs=500)), store.create(recipe())
+    submit(run)
+    wait_for_step(run, 3)
+    cluster.stop_controller()
+    try:
+        info = now(run)
+        assert info.status in ("running", "unknown")  # a first answer is not waited for longer than two seconds
+        wait_for(lambda: "Slurm does not answer" in status.describe(run).detail, what="squeue to give up")
+        info = status.describe(run)
+        assert info.status == "running"
+        for one in (run, other):
+            with pytest.raises(CockpitError, match=r"Slurm does not answer: .*; nothing was submitted"):
+                submit(one)
+        assert status.describe(other).status == "waiting"
+        psutil.Process(run.launches()[-1].pid).kill()
+        wait_for(lambda: status.describe(run).status == "unknown", what="a run of which nothing is known")
+        assert "Slurm does not answer" in status.describe(run).detail
+        with pytest.raises(CockpitError, match=r"was not told to stop .*; it will not begin or queue again"):
+            places.send(run, "stop")
+    finally:
+        cluster.start_controller()
+    wait_for(lambda: now(run).status == "failed", what="Slurm's word on the job")
+    assert "failed (NonZeroExitCode), and its trainer left no last word" in now(run).detail
+    assert len(jobs_of(cluster, run)) == 1
+    submit(run)
+    wait_for(lambda: len(run.launches()) == 2, what="the resume")
+    places.send(run, "kill")
+    wait_for_end(run)
