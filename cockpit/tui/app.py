@@ -17,11 +17,11 @@ from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from cockpit import dispatch, launch, status
-from cockpit.devices import device_choices
+from cockpit import dispatch, places, status
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
+from cockpit.slurm import UndecidedError
 from cockpit.status import LIVE, RunInfo
 from cockpit.store import Run, RunStore
 from cockpit.tui.actions import actions_of
@@ -142,12 +142,16 @@ class CockpitApp(App[None]):
             self.push_screen(screen)
 
     @work(thread=True, exit_on_error=False, group="launch")
-    def launch_new(self, recipe: Recipe, device: str, asker: Screen) -> None:
-        """Create a run and start its trainer; when that fails, nothing of it is left."""
+    def launch_new(self, recipe: Recipe, place: str, device: str, asker: Screen) -> None:
+        """Create a run and start it, here or in Slurm; when that fails, nothing of it is left."""
         run = None
         try:
             run = self.store.create(recipe.complete())
-            launch.start(run, device=device)
+            places.start(run, place, device=device)
+        except UndecidedError:
+            if run is not None:
+                asker.post_message(RunLaunched(run))  # it shows what is known, and enter does not launch a second one
+            raise
         except BaseException:
             if run is not None:
                 self.store.remove(run)
@@ -172,16 +176,18 @@ class CockpitApp(App[None]):
     def resume(self, info: RunInfo) -> None:
         """Start the trainer of a run again, on the device it had if that is here."""
         run = self.run_of(info)
-        launch.check_resumable(run)
-        launches = run.launches()
-        wanted = launches[-1].device or "auto" if launches else "auto"
-        if info.ticket:
-            wanted = info.ticket.device
-        device = wanted if wanted in dict(device_choices()) else "auto"
+        places.check_resumable(run)
+        place = places.place_of(run)
+        wanted = info.ticket.device if info.ticket else places.device_of(run)
+        device = wanted if wanted in dict(places.device_choices(place)) else "auto"
         moved = "" if device == wanted else f" on another device: {wanted} is not on this machine"
-        launch.start(run, device=device)
+        launches = run.launches()
+        places.start(run, place, device=device)
         self._alarms.expect(run.id)
-        tell(self, f"{info.id} goes on from its last checkpoint{moved}" if launches else f"{info.id} is launched")
+        if place == "slurm":
+            tell(self, f"{info.id} is submitted to Slurm again")
+        else:
+            tell(self, f"{info.id} goes on from its last checkpoint{moved}" if launches else f"{info.id} is launched")
 
     @work(thread=True, exit_on_error=False, group="stop")
     def stop(self, info: RunInfo) -> None:
@@ -189,9 +195,10 @@ class CockpitApp(App[None]):
         if info.status == "waiting" and order.withdraw(self.store, self.run_of(info)):
             tell(self, f"{info.id} is taken from the queue")
             return
-        if info.status not in LIVE or not launch.send(self.run_of(info), "stop"):
+        if info.status not in LIVE or not places.send(self.run_of(info), "stop"):
             raise CockpitError(f"run {info.id} is {info.status}; there is nothing to stop")
-        tell(self, f"{info.id} is stopping after the next step, with a checkpoint")
+        how = "is cancelled" if info.status == "pending" else "is stopping after the next step, with a checkpoint"
+        tell(self, f"{info.id} {how}")
 
     @work(thread=True, exit_on_error=False, group="delete")
     def delete(self, info: RunInfo) -> None:

@@ -94,6 +94,11 @@ def device_lines(devices: Iterable[tuple[str, str]]) -> list[tuple[str | None, C
     return [(value, words(value, (plain(title), "dim"), between="  ")) for value, title in devices]
 
 
+def place_lines(places: Iterable[tuple[str, str]]) -> list[tuple[str | None, Content]]:
+    """Return the places to train in."""
+    return [(value, words(value, (title, "dim"), between="  ")) for value, title in places]
+
+
 def describe_model(spec: ModelSpec, own_bests: Mapping[tuple[str, str], OwnBest]) -> Content:
     """Return a network's paper, authors and idea, and what others and the user reached with it."""
     published = ", ".join(

@@ -30,15 +30,27 @@ class RunRead(Message):
 class ChoicesRead(Message):
     """What this machine offers a new run is known."""
 
-    def __init__(self, datasets: tuple[tuple[DatasetSpec, bool], ...], devices: tuple[tuple[str, str], ...]) -> None:
-        """Carry the datasets, each with whether its images are here, and the devices as (value, what it is)."""
+    def __init__(
+        self,
+        datasets: tuple[tuple[DatasetSpec, bool], ...],
+        devices: dict[str, tuple[tuple[str, str], ...]],
+        settings: str,
+    ) -> None:
+        """Carry what there is to choose from.
+
+        Args:
+            datasets: The datasets, each with whether its images are here.
+            devices: The devices of each place, as (value, what it is).
+            settings: What a job would ask of Slurm, in words.
+        """
         super().__init__()
         self.datasets = datasets
         self.devices = devices
+        self.settings = settings
 
 
 class RunLaunched(Message):
-    """A new run has a trainer."""
+    """A new run has a trainer, or Slurm was asked for one."""
 
     def __init__(self, run: Run) -> None:
         """Carry the run."""

@@ -11,8 +11,8 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
+from cockpit import places
 from cockpit.datasets import DATASETS, EMBEDDED, is_ready, list_datasets
-from cockpit.devices import device_choices
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe, command, usual_recipe
 from cockpit.tui.actions import KeyBar, bindings
@@ -24,6 +24,7 @@ from cockpit.tui.menus import (
     describe_model,
     device_lines,
     model_lines,
+    place_lines,
 )
 from cockpit.tui.messages import ChoicesRead, LaunchRefused, RunLaunched, RunQueued
 from cockpit.tui.recipe_form import RecipeForm
@@ -50,7 +51,9 @@ class NewRunScreen(CockpitScreen[None]):
         """Begin with the default recipe."""
         super().__init__()
         self._datasets = {spec.name: (spec, spec.name == EMBEDDED) for spec in DATASETS.values()}
-        self._devices = dict(_DEVICES)
+        self._places = dict(places.choices())
+        self._devices = {place: dict(_DEVICES) for place in self._places}
+        self._settings = ""
         self._recipe: Recipe | None = None
         self._launching = False
         self._own_bests: dict[tuple[str, str], OwnBest] = {}
@@ -64,6 +67,8 @@ class NewRunScreen(CockpitScreen[None]):
                 yield Input(placeholder="words of a name", id="model-filter", compact=True)
             with Vertical(id="places"):
                 yield Menu(id="dataset", title="Dataset")
+                if len(self._places) > 1:
+                    yield Menu(id="where", title="Where")
                 yield Menu(id="device", title="Device")
             yield RecipeForm(classes="pane")
         yield Static(id="explanation")
@@ -77,6 +82,8 @@ class NewRunScreen(CockpitScreen[None]):
         self._own_bests = self.cockpit.reader.own_bests()
         self._menu("model").fill(self._model_lines(_USUAL.dataset), _USUAL.model)
         self._menu("dataset").fill(dataset_lines(self._datasets.values()), _USUAL.dataset)
+        if len(self._places) > 1:
+            self._menu("where").fill(place_lines(self._places.items()), "local")
         self._menu("device").fill(device_lines(_DEVICES), "auto")
         self._menu("model").focus()
         self._check()
@@ -91,16 +98,23 @@ class NewRunScreen(CockpitScreen[None]):
     @work(thread=True, exclusive=True, exit_on_error=False, group="choices")
     def _read_choices(self) -> None:
         datasets = tuple((spec, is_ready(spec.name)) for spec in list_datasets())
-        self.post_message(ChoicesRead(datasets, tuple(device_choices())))
+        devices = {place: tuple(places.device_choices(place)) for place in self._places}
+        self.post_message(ChoicesRead(datasets, devices, places.tell_settings()))
 
     def on_choices_read(self, event: ChoicesRead) -> None:
         """Offer what this machine has; the choices stay where they were."""
         self._datasets = {spec.name: (spec, ready) for spec, ready in event.datasets}
-        self._devices = dict(event.devices)
-        datasets, devices = self._menu("dataset"), self._menu("device")
+        self._devices = {place: dict(devices) for place, devices in event.devices.items()}
+        self._settings = event.settings
+        datasets = self._menu("dataset")
         datasets.fill(dataset_lines(event.datasets), datasets.chosen)
-        devices.fill(device_lines(event.devices), devices.chosen)
+        self._fill_devices()
         self._explain()
+
+    @on(OptionList.OptionHighlighted, "#where")
+    def _fill_devices(self) -> None:
+        devices = self._menu("device")
+        devices.fill(device_lines(self._devices[self._place()].items()), devices.chosen)
 
     @on(OptionList.OptionHighlighted)
     @on(Input.Changed)
@@ -134,8 +148,9 @@ class NewRunScreen(CockpitScreen[None]):
             self._say("enter launches this · the cockpit may be closed while it trains")
 
     def _command(self, recipe: Recipe) -> str:
-        device = self._device()
-        return plain(command(recipe) + (f" --device {device}" if device != "auto" else ""))
+        device, place = self._device(), self._place()
+        where = f" --where {place}" if place != "local" else ""
+        return plain(command(recipe) + (f" --device {device}" if device != "auto" else "") + where)
 
     def _say(self, sentence: str, *, wrong: bool = False) -> None:
         style = "bold $text-error" if wrong else "$text-success"
@@ -163,7 +178,11 @@ class NewRunScreen(CockpitScreen[None]):
         elif focused == "dataset" and (known := self._datasets.get(self._menu("dataset").chosen or "")):
             text = describe_dataset(known[0], ready=known[1])
         elif focused == "device":
-            text = words((self._device(), "bold"), plain(self._devices.get(self._device(), "")), between="  ")
+            title = self._devices[self._place()].get(self._device(), "")
+            text = words((self._device(), "bold"), plain(title), between="  ")
+        elif focused == "where":
+            title = self._settings if self._place() == "slurm" else self._places[self._place()]
+            text = words((self._place(), "bold"), plain(title), between="  ")
         elif spec := MODELS.get(self._menu("model").chosen or ""):
             text = describe_model(spec, self._own_bests)
         self._write("explanation", text)
@@ -174,7 +193,7 @@ class NewRunScreen(CockpitScreen[None]):
         if self._recipe is not None and not self._launching:
             self._launching = True
             self._say("launching…")
-            self.cockpit.launch_new(self._recipe, self._device(), self)
+            self.cockpit.launch_new(self._recipe, self._place(), self._device(), self)
 
     def action_enqueue(self) -> None:
         """Let what is highlighted wait for a free device; the form stays, for the next one."""
@@ -197,7 +216,7 @@ class NewRunScreen(CockpitScreen[None]):
 
     def action_next_pane(self, places: int = 1) -> None:
         """Focus the pane so many places on."""
-        panes = [self._menu("model"), self._menu("dataset"), self._menu("device"), self.query_one(RecipeForm)]
+        panes = [*self.query(Menu), self.query_one(RecipeForm)]
         here = next((place for place, pane in enumerate(panes) if pane.has_focus_within), 0)
         pane = panes[(here + places) % len(panes)]
         pane.enter() if isinstance(pane, RecipeForm) else pane.focus()
@@ -237,6 +256,9 @@ class NewRunScreen(CockpitScreen[None]):
 
     def _menu(self, name: str) -> Menu:
         return self.query_one(f"#{name}", Menu)
+
+    def _place(self) -> str:
+        return (self._menu("where").chosen if len(self._places) > 1 else None) or "local"
 
     def _device(self) -> str:
         return self._menu("device").chosen or "auto"

@@ -126,7 +126,9 @@ async def test_a_device_that_vanished_while_the_form_was_open_is_refused(app, st
         screen = await open_form(app, pilot)
         menu = screen.query_one("#device", Menu)
         await settle(pilot, lambda: "cpu" in [option.id for option in menu.options])
-        screen.post_message(ChoicesRead(((datasets.DATASETS["digits"], True),), (("cuda:9", "pulled out"),)))
+        screen.post_message(
+            ChoicesRead(((datasets.DATASETS["digits"], True),), {"local": (("cuda:9", "pulled out"),)}, "")
+        )
         await settle(pilot, lambda: menu.chosen == "cuda:9")
         await pilot.press("enter")
         await settle(pilot, lambda: CHOSEN[-1][2] in toasts(app))

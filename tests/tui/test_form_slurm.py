@@ -1,0 +1,72 @@
+"""The form on a machine with Slurm: where to train is one more choice, and the devices are a job's."""
+
+import pytest
+from folders import screen_text, settle, toasts
+from textual.widgets import Input
+
+from cockpit.tui.menus import Menu
+from cockpit.tui.new_run import NewRunScreen
+from cockpit.tui.run import RunScreen
+from cockpit.tui.runs import RunsScreen
+
+
+@pytest.fixture
+def full(cluster, monkeypatch, path_with_slurm):
+    """A cluster whose two cores are taken, so that a job waits."""
+    monkeypatch.setenv("PATH", path_with_slurm)
+    cluster.run("sbatch", "--cpus-per-task=2", "--output=/dev/null", "--wrap=sleep 600")
+    return cluster
+
+
+async def test_a_job_is_submitted_from_the_form_and_cancelled_from_the_runs(full, digits, app, store):
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: isinstance(app.screen, NewRunScreen) and "this machine" in screen_text(app))
+        screen = app.screen
+        await pilot.press("tab", "tab", "down")
+        await settle(pilot, lambda: "--dataset digits --where slurm" in " ".join(screen_text(app).split()))
+        await settle(pilot, lambda: "sbatch --signal=B:USR1@120 (defaults: " in " ".join(screen_text(app).split()))
+        assert [option.id for option in screen.query_one("#device", Menu).options] == ["auto", "cuda", "cpu"]
+        await pilot.press("tab", "end")
+        await settle(pilot, lambda: "--device cpu --where slurm" in " ".join(screen_text(app).split()))
+        screen.query_one("#epochs", Input).value = "1"
+        await pilot.press("enter")
+        await settle(pilot, lambda: isinstance(app.screen, RunScreen))
+        (run,) = store.list()
+        job = run.submissions()[-1].job
+        await settle(pilot, lambda: "◌ pending" in screen_text(app))
+        await settle(pilot, lambda: f"job {job} waits in Slurm (" in screen_text(app))
+        await pilot.press("escape")
+        await settle(pilot, lambda: isinstance(app.screen, RunsScreen) and f"job {job} waits" in screen_text(app))
+        await pilot.press("r")
+        await settle(pilot, lambda: "is pending, so there is nothing to resume" in toasts(app))
+        await pilot.press("s")
+        await settle(pilot, lambda: f"{run.id} is cancelled" in toasts(app))
+        await settle(pilot, lambda: "was cancelled before the trainer began" in screen_text(app))
+        await pilot.press("r")
+        await settle(pilot, lambda: "is submitted to Slurm again" in toasts(app))
+        await settle(pilot, lambda: "◌ pending" in screen_text(app))
+        assert len(run.submissions()) == 2
+
+
+async def test_a_mistake_in_the_users_file_is_told_before_and_at_the_launch(fake, app, store, tmp_path, monkeypatch):
+    fake("sbatch", "exit 1")
+    config = tmp_path / "config.toml"
+    config.write_text("[slurm]\npartion = 'gpu'\n")
+    monkeypatch.setenv("COCKPIT_CONFIG", str(config))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: isinstance(app.screen, NewRunScreen) and "this machine" in screen_text(app))
+        await pilot.press("tab", "tab", "down")
+        await settle(pilot, lambda: "unknown Slurm setting 'partion'" in screen_text(app))
+        await pilot.press("enter")
+        await settle(pilot, lambda: "did you mean partition?" in toasts(app))
+        assert isinstance(app.screen, NewRunScreen)
+        assert store.list() == []
+
+
+async def test_without_slurm_there_is_nothing_to_choose(app):
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        assert not app.screen.query("#where")
