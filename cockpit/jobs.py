@@ -67,17 +67,18 @@ def show(submission: records.Submission, *, live: bool) -> JobInfo:
 
 
 def judge(
-    submission: records.Submission, launch: records.Launch | None, own: tuple[str, str], has_turn: bool
+    run: Run, submission: records.Submission, launch: records.Launch | None, own: tuple[str, str]
 ) -> tuple[str, str]:
     """Return the status of a run that was submitted to Slurm, and a sentence about it.
 
     Args:
+        run: The run.
         submission: The one that it lives by.
         launch: Its newest launch, or None.
         own: What its folder and its process tell, without Slurm.
-        has_turn: Whether the job may train it; a stop takes that away.
     """
     begun = launch is not None and launch.submission == submission.name
+    has_turn = run.turn() == submission.name
     if begun and (own[0] in ("finished", "failed") or (own[0] == "stopped" and not has_turn)):
         return own
     answer = look(submission)
@@ -85,7 +86,7 @@ def judge(
     if answer.trouble:
         return _unheard(submission, own if begun else None, answer)
     if job is None:
-        return _unlisted(submission, own if begun else None, has_turn)
+        return _unlisted(run, submission, own if begun else None, has_turn)
     if job.waits:
         before = f"; {own[1]}" if begun and own[0] == "stopped" else ""
         return "pending", f"job {job.id} waits in Slurm ({job.reason or job.state}){before}"
@@ -105,21 +106,20 @@ def _unheard(submission: records.Submission, own: tuple[str, str] | None, answer
     return "unknown", f"{answer.trouble}, so what {number} does is not known{last}"
 
 
-def _unlisted(submission: records.Submission, own: tuple[str, str] | None, has_turn: bool) -> tuple[str, str]:
+def _unlisted(run: Run, submission: records.Submission, own: tuple[str, str] | None, has_turn: bool) -> tuple[str, str]:
     """Judge a run whose job Slurm does not list: it forgets a job some minutes after its end."""
     if own and own[0] in ("starting", "running", "stopped"):
         return own
-    if not submission.job:
-        return "waiting", "its submission was cut off and did not reach Slurm; resume submits it"
-    if time.time() - submission.time < _FRESH_S and not own:
-        return "pending", f"job {submission.job} is submitted"
     if own:
-        return (
-            "lost",
-            f"Slurm has no job {submission.job} any more, and its trainer left no last word; resume continues it",
-        )
+        return "lost", _without_last_word(f"Slurm has no job {submission.job} any more", own)
+    if not submission.job:
+        if run.is_being_submitted():
+            return "pending", "it is being submitted to Slurm"
+        return "waiting", "its submission was cut off and Slurm has no job of it; resume submits it"
     if not has_turn:
         return "stopped", f"job {submission.job} was cancelled before it began"
+    if time.time() - submission.time < _FRESH_S:
+        return "pending", f"job {submission.job} is submitted"
     return "lost", f"Slurm has no job {submission.job} any more, and it never began; resume submits it again"
 
 
@@ -146,8 +146,14 @@ def _over(job: Job, own: tuple[str, str] | None) -> tuple[str, str]:
     if own is None:
         state = "stopped" if job.state == "CANCELLED" else "failed"
         return state, f"{end} before the trainer began"
-    state = "lost" if job.state in _AS_ASKED else "failed"
-    return state, f"{end}, and its trainer left no last word; resume continues it"
+    return "lost" if job.state in _AS_ASKED else "failed", _without_last_word(end, own)
+
+
+def _without_last_word(end: str, own: tuple[str, str]) -> str:
+    """Return a sentence on a trainer that is gone with its job: what is known of its end where that can be told."""
+    if own[0] == "lost":
+        return f"{end}: {own[1]}"
+    return f"{end}, and its trainer left no last word; resume continues it"
 
 
 def _span(seconds: float | None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cockpit import devices, jobs, launch, slurm, status
 from cockpit.errors import CockpitError
-from cockpit.jobscript import Settings, config_path, read_settings
+from cockpit.settings import Settings, config_path, read_settings
 from cockpit.store import Run
 
 PLACES = ("local", "slurm")

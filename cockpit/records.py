@@ -214,7 +214,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     device: str
     """What was asked for: "auto", "cpu", "cuda"."""
     settings: dict[str, Any] = {}
-    """What was asked of Slurm, see `cockpit.jobscript.Settings`."""
+    """What was asked of Slurm, see `cockpit.settings.Settings`."""
     job: str = ""
     """The job's number; empty while it is not known."""
     refused: str = ""

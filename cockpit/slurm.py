@@ -22,7 +22,8 @@ import msgspec
 
 from cockpit import durable, jobs, records, squeue, status
 from cockpit.errors import CockpitError
-from cockpit.jobscript import Settings, config_path, job_options, write_script
+from cockpit.jobscript import job_options, write_script
+from cockpit.settings import Settings, config_path
 from cockpit.squeue import QUEUE, SlurmError
 from cockpit.store import Run
 

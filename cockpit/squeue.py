@@ -2,6 +2,7 @@
 
 import os
 import re
+import selectors
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,10 @@ _FIRST_WAIT_S = 2.0
 """How long a listing waits for the first answer; a healthy controller gives it in milliseconds."""
 _STALE_S = 3 * INTERVAL_S + _PATIENCE_S
 """An answer of that age says nothing any more."""
+_MOST_BYTES = 64 << 20
+"""The most that a command may say: half a million jobs."""
+_WORDS = 400
+"""Characters of a command's complaint that are told."""
 _FORMAT = "%i|%T|%r|%N|%M|%j"
 _KEPT = frozenset({"SLURM_CONF", "SLURM_CLUSTERS"})
 _WAITING = frozenset(
@@ -42,7 +47,7 @@ _OVER = frozenset(
 
 
 class SlurmError(CockpitError):
-    """One of Slurm's commands failed, or did not end in time; the message is its own, made harmless."""
+    """One of Slurm's commands failed, or did not end in time; the message is its own."""
 
 
 class Job(NamedTuple):
@@ -144,8 +149,8 @@ def _ask() -> Answer:
         return Answer({}, f"Slurm does not answer: {error}")
     jobs: dict[str, Job] = {}
     for line in lines:
-        fields = [harmless(field) for field in line.split("|", 5)]
-        if len(fields) == 6:
+        fields = line.split("|", 5)
+        if len(fields) == 6 and fields[0].isdecimal():  # an array of jobs, say, is none of ours
             number, state, reason, node, elapsed, name = fields
             job = Job(number, state, "" if reason == "None" else reason, node, _seconds(elapsed))
             if name not in jobs or jobs[name].over:
@@ -171,7 +176,7 @@ def call(words: Sequence[str], patience_s: float = _PATIENCE_S, keep: tuple[int,
         keep: File descriptors that it inherits.
 
     Raises:
-        SlurmError: When it cannot be run, fails, or was killed.
+        SlurmError: When it cannot be run, fails, says too much, or was killed.
     """
     try:
         process = subprocess.Popen(
@@ -179,8 +184,6 @@ def call(words: Sequence[str], patience_s: float = _PATIENCE_S, keep: tuple[int,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
             start_new_session=True,
             pass_fds=keep,
             env=_environment(),
@@ -189,7 +192,8 @@ def call(words: Sequence[str], patience_s: float = _PATIENCE_S, keep: tuple[int,
         raise SlurmError(f"{words[0]} cannot be run: {error.strerror}") from error
     with process:
         try:
-            out, err = process.communicate(timeout=patience_s)
+            out, err = _outputs(process, patience_s)
+            process.wait(patience_s)
         except subprocess.TimeoutExpired:
             raise SlurmError(f"{words[0]} did not end within {patience_s:g} s") from None
         finally:
@@ -198,6 +202,29 @@ def call(words: Sequence[str], patience_s: float = _PATIENCE_S, keep: tuple[int,
     if process.returncode:
         raise SlurmError(_last_words(err) or f"{words[0]} ended with {process.returncode}")
     return out
+
+
+def _outputs(process: subprocess.Popen[bytes], patience_s: float) -> tuple[str, str]:
+    """Return all that a process writes to its two pipes; how long that may take and how much it may be is bounded."""
+    deadline = time.monotonic() + patience_s
+    out, err = bytearray(), bytearray()
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ, out)
+        selector.register(process.stderr, selectors.EVENT_READ, err)
+        while selector.get_map():
+            ready = selector.select(max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise subprocess.TimeoutExpired(process.args, patience_s)
+            for key, _ in ready:
+                chunk = os.read(key.fd, 1 << 16)
+                key.data.extend(chunk)
+                if not chunk:
+                    selector.unregister(key.fileobj)
+                if len(key.data) > _MOST_BYTES:
+                    raise SlurmError(f"a command said more than {_MOST_BYTES:,} bytes")
+    return out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
 
 
 def _environment() -> dict[str, str]:
@@ -209,9 +236,4 @@ def _environment() -> dict[str, str]:
 def _last_words(text: str) -> str:
     """Return Slurm's complaints without the program's name before each."""
     lines = [re.sub(r"^\w+: (error|fatal): |^slurm_load_jobs error: ", "", line) for line in text.splitlines()]
-    return harmless("; ".join(line for line in lines if line.strip()))[:400]
-
-
-def harmless(text: str) -> str:
-    """Return the text as one line without anything that a terminal would act on."""
-    return "".join(char if char.isprintable() else " " for char in text).strip()
+    return "; ".join(line.strip() for line in lines if line.strip())[:_WORDS]

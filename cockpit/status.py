@@ -32,8 +32,8 @@ LIVE: frozenset[str] = frozenset({"pending", "starting", "running", "stale", "un
 """Statuses of a run whose trainer holds the folder, or will by itself (pending in Slurm), or may (Slurm is silent)."""
 RESUMABLE: frozenset[str] = frozenset({"waiting", "stopped", "failed", "lost"})
 """Statuses from which `resume` makes sense."""
-TROUBLED: frozenset[str] = frozenset({"stopped", "failed", "lost", "stale", "damaged"})
-"""Statuses of a run that does not go on by itself; its detail says why."""
+TROUBLED: frozenset[str] = frozenset({"stopped", "failed", "lost", "stale", "unknown", "damaged"})
+"""Statuses of a run that does not go on by itself, or may not; its detail says why."""
 _SILENCE_S = 120.0
 """A trainer of another host that has written nothing for so long is stale: it samples every few seconds."""
 
@@ -195,8 +195,7 @@ def judge(
     submission = jobs.current(run, launches)
     if submission is None:
         return own
-    has_turn = run.turn() == submission.name
-    return jobs.judge(submission, launches[-1] if launches else None, own, has_turn)
+    return jobs.judge(run, submission, launches[-1] if launches else None, own)
 
 
 def _judge_trainer(run: Run, launches: list[records.Launch], tail: Tail) -> tuple[Status, str]:

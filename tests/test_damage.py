@@ -32,13 +32,17 @@ pytestmark = pytest.mark.timeout(60)  # what waits for a pipe would wait for eve
 FILES = (
     *("recipe.json", "launches.jsonl", "metrics.jsonl", "test.json", "log.txt"),
     *("best.safetensors", "best.safetensors.sha256", "last.pt", "last.pt.sha256", ".lock", ".reserve"),
+    *("submissions.jsonl", "job.sh", ".turn"),
 )
-VITAL = {"recipe.json", "launches.jsonl", "metrics.jsonl"}
+VITAL = {"recipe.json", "launches.jsonl", "metrics.jsonl", "submissions.jsonl"}
 """Without one of these nobody can tell the run's status."""
 READ = {*VITAL, "test.json"}
 """What a listing reads the content of."""
 LAUNCH = records.Launch(
     attempt=1, time=1e9, argv=[], host=status.host_name(), boot_id="", pid=1, process_start_s=0.0, device="cpu"
+)
+SUBMISSION = records.Submission(
+    name="a job", time=1e9, host="login", uid=0, launches=0, device="auto", refused="no such partition"
 )
 
 
@@ -73,6 +77,9 @@ def whole(tmp_path_factory, session_data_dir) -> Run:
     for path in (run.best_path, run.last_path):
         write_checked(path, bytes(range(256)) * 40)
     run.log_path.write_text("2026-01-01 00:00:00 finished: test top-1 50.00%\n")
+    run.append_submission(SUBMISSION)
+    run.give_turn(SUBMISSION.name)
+    run.job_script_path.write_text("#!/bin/bash\n")
     run.reserve_path.write_bytes(bytes(16_384))
     os.close(run.lock())
     assert {path.name for path in run.path.iterdir()} == set(FILES)
@@ -277,7 +284,7 @@ def test_a_file_of_a_gigabyte_is_not_read_into_memory(whole, store):
     rows = check_rows(listing_with_little_memory(store))
     for name, run in runs.items():
         row = rows[run.id]
-        if name in ("recipe.json", "launches.jsonl", "test.json"):
+        if name in ("recipe.json", "launches.jsonl", "submissions.jsonl", "test.json"):
             assert row["damage"].startswith(f"{name} cannot be read: it is too large: 1,073,741,824 bytes")
         else:  # what stands behind the last record is a torn line of a gigabyte
             assert (row["status"], row["epoch"], row["damage"]) == ("finished", 1, "")

@@ -19,7 +19,7 @@ from cockpit import launch, places, slurm, squeue, status
 from cockpit.cli import main
 from cockpit.errors import CockpitError
 from cockpit.jobs import JobInfo
-from cockpit.jobscript import read_settings
+from cockpit.settings import read_settings
 from cockpit.store import Run, RunBusyError, RunStore
 
 TINY = ["--dataset", "tiny", "--epochs", "1", "--batch-size", "16", "--device", "cpu", "--sample-s", "0"]

@@ -16,6 +16,8 @@ LINES = """\
 19|TIMEOUT|TimeLimit|node01|1:00:05|three
 20|COMPLETED|None|node01|INVALID|odd | name
 21|CANCELLED|None||0:00|two
+22_1|PENDING|None||0:00|one
+--all|PENDING|None||0:00|one
 garbage
 """
 
@@ -46,7 +48,9 @@ def test_a_squeue_that_fails_is_told_in_its_own_words(fake):
     fake("squeue", "printf 'slurm_load_jobs error: Unable to \\e[31mcontact slurm controller\\n' >&2; exit 1")
     answer = Queue().answer()
     assert answer.jobs == {}
-    assert answer.trouble == "Slurm does not answer: Unable to  [31mcontact slurm controller"
+    assert (
+        answer.trouble == "Slurm does not answer: Unable to \x1b[31mcontact slurm controller"
+    )  # the screens make it harmless
 
 
 def test_a_machine_without_squeue_says_so(monkeypatch):
@@ -112,6 +116,12 @@ def test_a_command_that_hangs_is_killed_with_what_it_started(fake, tmp_path):
         call(["sbatch"], 0.3)
     child = int(pid.read_text())
     wait_for(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_squeue_that_never_ends_its_list_is_ended(fake, monkeypatch):
+    monkeypatch.setattr(squeue, "_MOST_BYTES", 1 << 20)
+    fake("squeue", "exec yes '17|RUNNING|None|node01|1:00|one'")
+    assert Queue().answer().trouble == "Slurm does not answer: a command said more than 1,048,576 bytes"
 
 
 def test_what_would_narrow_the_list_is_kept_from_it(fake, monkeypatch):

@@ -177,6 +177,17 @@ class Run:
         finally:
             os.close(handle)
 
+    def is_being_submitted(self) -> bool:
+        """Tell whether a process submits the run just now."""
+        try:
+            with files.open_to_read(self.submissions_path, files.LAUNCHES_BYTES) as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
     def turn(self) -> str:
         """Return the name of the Slurm job whose turn it is; empty when it is nobody's."""
         try:

@@ -17,7 +17,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from cockpit import dispatch, places, status
+from cockpit import dispatch, launch, places, status
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe

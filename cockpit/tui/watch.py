@@ -145,7 +145,7 @@ class RunsReader:
 
 def _paths(run: Run) -> tuple[str, ...]:
     """Return the paths whose stamps tell of a change; as texts: to make a path takes longer than to stat it."""
-    return tuple(map(str, (run.metrics_path, run.launches_path, run.test_path, run.path)))
+    return tuple(map(str, (run.metrics_path, run.launches_path, run.submissions_path, run.test_path, run.path)))
 
 
 class QueueReader:

@@ -1,0 +1,166 @@
+"""What to ask of Slurm: by flags, by the user's file, and as a run asked before, which anybody may have written."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import platformdirs
+
+from cockpit import files
+from cockpit.errors import CockpitError, unknown
+
+_OPTIONS = {
+    "partition": "--partition",
+    "account": "--account",
+    "qos": "--qos",
+    "time": "--time",
+    "gres": "--gres",
+    "cpus": "--cpus-per-task",
+    "mem": "--mem",
+    "nodes": "--nodes",
+}
+"""The option of sbatch for each setting."""
+_FORBIDDEN = {
+    "array": "a run is one job",
+    "clusters": "name the cluster in SLURM_CLUSTERS, so that squeue and scancel look there too",
+    "wait": "the cockpit does not wait for the job's end",
+}
+"""Options of sbatch that would have jobs lost sight of; Slurm takes them abbreviated, too."""
+_SHORT = {"-a": "array", "-M": "clusters", "-W": "wait"}
+_FROM_FOLDER = re.compile(
+    r"--(begin|comment|constraint|contiguous|cpus-per-gpu|deadline|dependency|exclude|exclusive|gpus|gpus-per-node"
+    r"|gpus-per-task|hint|hold|licenses|mem-per-cpu|mem-per-gpu|nice|nodelist|ntasks|ntasks-per-node|oversubscribe"
+    r"|priority|reservation|threads-per-core|tmp)(=.*)?"
+)
+"""What an earlier submission may ask for again. A run folder can come from anybody, and --export, say, runs code."""
+_MISREAD = frozenset('\\"')
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a job asks of Slurm. Nothing of it is in the recipe, because it must not change the result."""
+
+    partition: str = ""
+    """Partition, or several with commas."""
+    account: str = ""
+    """Account to charge."""
+    qos: str = ""
+    """Quality of service."""
+    time: str = ""
+    """Time limit, for example 4:00:00. A run that needs longer is queued again, as often as it takes."""
+    gres: str = ""
+    """Generic resources of a node, for example gpu:1."""
+    cpus: str = ""
+    """CPU cores."""
+    mem: str = ""
+    """Memory of a node, for example 16G."""
+    nodes: str = ""
+    """Number of nodes."""
+    warn_s: str = "120"
+    """Seconds before the time limit at which the trainer is told to save a checkpoint and end."""
+    extra: tuple[str, ...] = ()
+    """Any other options of sbatch, each as --name=value."""
+
+    def options(self) -> list[str]:
+        """Return them as options of sbatch."""
+        chosen = [f"{option}={value}" for name, option in _OPTIONS.items() if (value := getattr(self, name))]
+        return [f"--signal=B:USR1@{self.warn_s}", *chosen, *self.extra]
+
+
+def config_path() -> Path:
+    """Return the file of the user's defaults: COCKPIT_CONFIG, else config.toml in the user's config folder."""
+    named = os.environ.get("COCKPIT_CONFIG")
+    return Path(named) if named else platformdirs.user_config_path("cockpit") / "config.toml"
+
+
+def read_settings(flags: Sequence[str] = (), before: Mapping[str, Any] | None = None) -> Settings:
+    """Return what to ask of Slurm.
+
+    Args:
+        flags: Settings as KEY=VALUE, which win; `extra` adds a line, and an empty value unsets.
+        before: What an earlier submission of the same run asked for. None: the user's file.
+
+    Raises:
+        CockpitError: For a setting that there is not, a value that no script can hold, or an option that is not taken
+            from a run folder.
+    """
+    path = config_path()
+    values = dict(before) if before is not None else _read_file(path)
+    where = f"in {path}" if before is None else "in the run's submissions.jsonl"
+    for name, value in values.items():
+        _check(name, value, where)
+    values["extra"] = list(values.get("extra", ()))
+    for flag in flags:
+        name, separator, value = flag.partition("=")
+        if not separator:
+            raise CockpitError(f"--slurm {flag!r} is no setting; write KEY=VALUE, for example --slurm time=4:00:00")
+        if name == "extra":
+            _check(name, [value] if value else [], "after --slurm")
+            values[name] = list(dict.fromkeys([*values[name], value])) if value else []
+        else:
+            _check(name, value, "after --slurm")
+            values[name] = value
+    if before is not None:
+        _refuse_foreign([line for line in values["extra"] if f"extra={line}" not in flags])
+    words = {name: str(value) for name, value in values.items() if name != "extra" and value != ""}
+    return Settings(**words, extra=tuple(values["extra"]))
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(files.read_whole(path, files.DOCUMENT_BYTES).decode("utf-8")).get("slurm", {})
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise files.unreadable(path, error) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CockpitError(f"{path} is no TOML: {error}") from error
+    if not isinstance(table, dict):
+        raise CockpitError(f"slurm in {path} is no table; head it with [slurm]")
+    return table
+
+
+def _check(name: str, value: object, where: str) -> None:
+    known = Settings.__struct_fields__
+    if name not in known:
+        raise unknown(f"Slurm setting {where}", name, known, "cockpit train --help")
+    if name == "extra":
+        if not isinstance(value, list | tuple) or not all(isinstance(line, str) for line in value):
+            raise CockpitError(f'extra {where} is no list of texts; write ["--constraint=a100"], for example')
+        wrong = [line for line in value if not (line.startswith("-") and is_plain(line))]
+        if wrong:
+            raise CockpitError(f"extra {where} has {wrong[0]!r}, which is no option of sbatch; write --name=value")
+        for line in value:
+            _refuse_forbidden(line, where)
+    elif isinstance(value, bool) or not isinstance(value, str | int) or not is_plain(str(value)):
+        raise CockpitError(f"{name} {where} is {value!r}; write a text without quotes, or a whole number")
+    elif name == "warn_s" and not re.fullmatch(r"\d{1,5}", str(value)):
+        raise CockpitError(f"warn_s {where} is {value!r}; write whole seconds, for example 120")
+
+
+def is_plain(text: str) -> bool:
+    """Tell whether Slurm reads a text as it stands, on the command line and in quotes in a script."""
+    return text.isprintable() and not _MISREAD & set(text)
+
+
+def _refuse_forbidden(line: str, where: str) -> None:
+    word = line.partition("=")[0]
+    full = _SHORT.get(line[:2]) or next(
+        (name for name in _FORBIDDEN if len(word) > 3 and f"--{name}".startswith(word)), ""
+    )
+    if full:
+        raise CockpitError(f"extra {where} has {line!r}: {_FORBIDDEN[full]}; leave it out")
+
+
+def _refuse_foreign(lines: Sequence[str]) -> None:
+    """Raise CockpitError for what a run folder asks of sbatch and neither the user now nor the user's file does."""
+    foreign = [line for line in lines if not _FROM_FOLDER.fullmatch(line)]
+    unasked = [line for line in foreign if line not in _read_file(config_path()).get("extra", ())]
+    if unasked:
+        raise CockpitError(
+            f"the run's earlier job had {unasked[0]!r}, which is not taken from a run folder unasked; say so again "
+            f"with --slurm 'extra={unasked[0]}', or leave all such options out with --slurm extra="
+        )

@@ -1,0 +1,114 @@
+"""What is asked of Slurm: flags, the user's file, and what a run folder says was asked before."""
+
+import os
+
+import pytest
+
+from cockpit.cli import main
+from cockpit.errors import CockpitError
+from cockpit.settings import config_path, read_settings
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    path = tmp_path / "config.toml"
+    monkeypatch.setenv("COCKPIT_CONFIG", str(path))
+    return path
+
+
+def test_flags_win_over_the_users_file_and_an_earlier_submission_over_both_but_the_flags(config):
+    assert read_settings().options() == ["--signal=B:USR1@120"]
+    config.write_text('[slurm]\npartition = "gpu"\ncpus = 8\ngres = "gpu:1"\nextra = ["--exclusive"]\n[other]\nx = 1\n')
+    asked = ["--partition=gpu", "--gres=gpu:1", "--cpus-per-task=8", "--exclusive"]
+    assert read_settings().options() == ["--signal=B:USR1@120", *asked]
+    flags = ["time=4:00:00", "gres=", "cpus=2", "warn_s=300", "extra=--constraint=a=b"]
+    asked = ["--partition=gpu", "--time=4:00:00", "--cpus-per-task=2", "--exclusive", "--constraint=a=b"]
+    assert read_settings(flags).options() == ["--signal=B:USR1@300", *asked]
+    assert read_settings(["cpus=1"], {"qos": "low"}).options() == [
+        "--signal=B:USR1@120",
+        "--qos=low",
+        "--cpus-per-task=1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[slurm]\npartion = 'gpu'", "unknown Slurm setting in {path} 'partion' (did you mean partition?)"),
+        ("[slurm]\ncpus = true", "cpus in {path} is True; write a text without quotes, or a whole number"),
+        ("[slurm]\nextra = '--exclusive'", "extra in {path} is no list of texts"),
+        ("[slurm]\nextra = ['exclusive']", "which is no option of sbatch"),
+        ('[slurm]\npartition = "a\\u001b[31mb"', "partition in {path} is 'a\\x1b[31mb'; write a text"),
+        ('[slurm]\npartition = "a\\nb"', "partition in {path} is 'a\\nb'; write a text"),
+        ("slurm = 3", "slurm in {path} is no table; head it with [slurm]"),
+        ("[slurm", "{path} is no TOML"),
+        ("[slurm]\npartition = 'a\"b'", "partition in {path} is 'a\"b'; write a text without quotes"),
+        ("[slurm]\nextra = ['--array=1-3']", "extra in {path} has '--array=1-3': a run is one job; leave it out"),
+    ],
+)
+def test_a_mistake_in_the_users_file_is_one_sentence(config, text, sentence):
+    config.write_text(text)
+    with pytest.raises(CockpitError) as caught:
+        read_settings()
+    assert sentence.format(path=config) in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--slurm", "gpu"], "--slurm 'gpu' is no setting; write KEY=VALUE"),
+        (["--slurm", "wall=3"], "unknown Slurm setting after --slurm 'wall'"),
+        (["--slurm", "warn_s=soon"], "warn_s after --slurm is 'soon'; write whole seconds"),
+        (["--slurm", "extra=x"], "'x', which is no option of sbatch"),
+        (["--slurm", "extra=--arr=1-3"], "has '--arr=1-3': a run is one job"),
+        (["--slurm", "extra=-Mother"], "has '-Mother': name the cluster in SLURM_CLUSTERS"),
+        (["--slurm", "extra=--wait"], "has '--wait': the cockpit does not wait"),
+        (["--device", "cuda:3"], "device 'cuda:3' cannot be asked of a Slurm job; choose one of auto, cuda, cpu"),
+    ],
+)
+def test_a_mistake_in_a_flag_is_one_sentence_and_leaves_nothing(config, fake, tmp_path, capsys, flags, sentence):
+    fake("sbatch", "exit 1")
+    runs = tmp_path / "runs"
+    assert main(["train", "--where", "slurm", *flags, "--runs", str(runs)]) == 2
+    err = capsys.readouterr().err
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert not runs.exists() or not any(runs.iterdir())
+
+
+def test_the_users_file_lies_in_the_users_config_folder(monkeypatch):
+    monkeypatch.delenv("COCKPIT_CONFIG")
+    assert config_path().parts[-2:] == ("cockpit", "config.toml")
+
+
+def test_a_users_file_that_is_none_is_not_waited_for(config):
+    os.mkfifo(config)
+    with pytest.raises(CockpitError, match=r"config\.toml cannot be read: it is a pipe, not a file"):
+        read_settings()
+
+
+@pytest.mark.parametrize("line", ["--export=ALL,LD_PRELOAD=/tmp/x.so", "--chdir=/", "--uid=0", "--no-such-option"])
+def test_an_option_from_a_run_folder_that_may_do_harm_is_not_taken_unasked(config, line):
+    before = {"time": "60", "extra": ["--constraint=a100", line]}
+    with pytest.raises(CockpitError, match=rf"the run's earlier job had '{line}', which is not taken"):
+        read_settings([], before)
+    assert read_settings([f"extra={line}"], before).extra == ("--constraint=a100", line)
+    assert read_settings(["extra=", "extra=--nice"], before).extra == ("--nice",)
+    config.write_text(f"[slurm]\nextra = ['{line}']\n")
+    assert read_settings([], before).extra == ("--constraint=a100", line)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        {"partition": 'a" --export="LD_PRELOAD=x'},
+        {"extra": "--exclusive"},
+        {"extra": ["--constraint=a\n#SBATCH --uid=0"]},
+        {"time": {"minutes": 1}},
+        {"no such setting": ""},
+    ],
+)
+def test_what_a_run_folder_says_was_asked_is_checked_like_everything(config, before):
+    with pytest.raises(CockpitError, match=r"in the run's submissions\.jsonl"):
+        read_settings([], before)
