@@ -67,7 +67,12 @@ def show(submission: records.Submission, *, live: bool) -> JobInfo:
 
 
 def judge(
-    run: Run, submission: records.Submission, launch: records.Launch | None, own: tuple[str, str]
+    run: Run,
+    submission: records.Submission,
+    launch: records.Launch | None,
+    own: tuple[str, str],
+    *,
+    submitting: bool = False,
 ) -> tuple[str, str]:
     """Return the status of a run that was submitted to Slurm, and a sentence about it.
 
@@ -76,6 +81,7 @@ def judge(
         submission: The one that it lives by.
         launch: Its newest launch, or None.
         own: What its folder and its process tell, without Slurm.
+        submitting: Whether it is us who are `Run.submitting` it.
     """
     begun = launch is not None and launch.submission == submission.name
     has_turn = run.turn() == submission.name
@@ -86,7 +92,9 @@ def judge(
     if answer.trouble:
         return _unheard(submission, own if begun else None, answer)
     if job is None:
-        return _unlisted(run, submission, own if begun else None, has_turn)
+        if not submission.job and not begun and not submitting and run.is_being_submitted():
+            return "pending", "it is being submitted to Slurm"
+        return _unlisted(submission, own if begun else None, has_turn)
     if job.waits:
         before = f"; {own[1]}" if begun and own[0] == "stopped" else ""
         return "pending", f"job {job.id} waits in Slurm ({job.reason or job.state}){before}"
@@ -106,15 +114,13 @@ def _unheard(submission: records.Submission, own: tuple[str, str] | None, answer
     return "unknown", f"{answer.trouble}, so what {number} does is not known{last}"
 
 
-def _unlisted(run: Run, submission: records.Submission, own: tuple[str, str] | None, has_turn: bool) -> tuple[str, str]:
+def _unlisted(submission: records.Submission, own: tuple[str, str] | None, has_turn: bool) -> tuple[str, str]:
     """Judge a run whose job Slurm does not list: it forgets a job some minutes after its end."""
     if own and own[0] in ("starting", "running", "stopped"):
         return own
     if own:
         return "lost", _without_last_word(f"Slurm has no job {submission.job} any more", own)
     if not submission.job:
-        if run.is_being_submitted():
-            return "pending", "it is being submitted to Slurm"
         return "waiting", "its submission was cut off and Slurm has no job of it; resume submits it"
     if not has_turn:
         return "stopped", f"job {submission.job} was cancelled before it began"

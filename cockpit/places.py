@@ -76,12 +76,12 @@ def settings_of(run: Run | None, flags: Sequence[str] = ()) -> Settings:
 
 
 def tell_settings() -> str:
-    """Return in words what a new job asks of Slurm by the user's defaults, or what is wrong with them."""
-    try:
-        asked = " ".join(read_settings().options())
-    except CockpitError as error:
-        return str(error)
-    return f"sbatch {asked} (defaults: {config_path()})"
+    """Return in words what a new job asks of Slurm by the user's defaults.
+
+    Raises:
+        CockpitError: When something is wrong with the file of them.
+    """
+    return f"sbatch {' '.join(read_settings().options())} (defaults: {config_path()})"
 
 
 def preview(run: Run, *, device: str, sample_s: float | None, settings: Settings) -> str:

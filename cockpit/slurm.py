@@ -118,7 +118,7 @@ def _refuse_unless_over(run: Run, *, force: bool) -> None:
     if answer.trouble:
         raise CockpitError(f"{answer.trouble}; nothing was submitted")
     launches = run.launches()
-    state, detail = status.judge(run, launches, run.tail())
+    state, detail = status.judge(run, launches, run.tail(), submitting=True)
     if state not in status.RESUMABLE and not (force and state == "unknown"):
         raise CockpitError(f"run {run.id} is {state}, {detail}; nothing was submitted")
     before = jobs.current(run, launches)

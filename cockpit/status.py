@@ -184,9 +184,22 @@ def _facts(recipe: Recipe) -> tuple[str, str, int, str]:
 
 
 def judge(
-    run: Run, launches: list[records.Launch], tail: Tail, ticket: tickets.Ticket | None = None
+    run: Run,
+    launches: list[records.Launch],
+    tail: Tail,
+    ticket: tickets.Ticket | None = None,
+    *,
+    submitting: bool = False,
 ) -> tuple[str, str]:
-    """Return the status, one of `Status`, and a sentence about it; the ticket is one that holds."""
+    """Return the status, one of `Status`, and a sentence about it.
+
+    Args:
+        run: The run.
+        launches: Its launches.
+        tail: Its newest records.
+        ticket: Its ticket in the queue, if that holds.
+        submitting: Whether it may be the caller who submits it just now.
+    """
     if ticket is not None:
         if ticket.refused:
             return "failed", f"it could not be launched: {ticket.trouble}"
@@ -195,7 +208,7 @@ def judge(
     submission = jobs.current(run, launches)
     if submission is None:
         return own
-    return jobs.judge(run, submission, launches[-1] if launches else None, own)
+    return jobs.judge(run, submission, launches[-1] if launches else None, own, submitting=submitting)
 
 
 def _judge_trainer(run: Run, launches: list[records.Launch], tail: Tail) -> tuple[Status, str]:

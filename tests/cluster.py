@@ -12,6 +12,10 @@ from pathlib import Path
 import psutil
 from waiting import wait_for
 
+from cockpit import places, squeue, status
+from cockpit.settings import read_settings
+from cockpit.store import Run
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
 """What the Debian packages slurmctld, slurmd, slurm-client and munge bring."""
 _CONF = """\
@@ -69,6 +73,7 @@ class Cluster:
     def __init__(self, home: Path) -> None:
         self.conf = home / "slurm.conf"
         self._home = home
+        self._environment = os.environ | {"SLURM_CONF": str(self.conf)}
         self.host = socket.gethostname().split(".")[0]
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         for folder in ("state", "spool"):
@@ -100,9 +105,9 @@ class Cluster:
         self._start("slurmd", "-D", "-f", str(self.conf), "-N", self.host)
         wait_for(lambda: "idle" in self.run("sinfo", "--noheader", "--format=%T"), 30, "an idle node")
 
-    def start_controller(self) -> None:
-        """Start the controller and wait until it answers."""
-        self._start("slurmctld", "-D", "-f", str(self.conf))
+    def start_controller(self, *, afresh: bool = False) -> None:
+        """Start the controller and wait until it answers; afresh, it has forgotten every job."""
+        self._start("slurmctld", "-D", *["-c"] * afresh, "-f", str(self.conf))
         wait_for(lambda: "UP" in self.run("scontrol", "ping"), 30, "slurmctld")
 
     def stop_controller(self) -> None:
@@ -124,8 +129,7 @@ class Cluster:
 
     def run(self, *words: str) -> str:
         """Run one of Slurm's commands and return what it printed; a failure prints nothing."""
-        environment = os.environ | {"SLURM_CONF": str(self.conf)}
-        return subprocess.run(words, capture_output=True, text=True, timeout=60, env=environment).stdout
+        return subprocess.run(words, capture_output=True, text=True, timeout=60, env=self._environment).stdout
 
     def jobs(self, *states: str) -> list[str]:
         """The names of the jobs in these states, or in any."""
@@ -168,6 +172,27 @@ class Cluster:
             for child in children:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     child.kill()
+
+
+def submit(run: Run, *flags: str) -> None:
+    """Submit a run that trains on the CPU and records every step."""
+    places.start(run, "slurm", device="cpu", sample_s=0, settings=read_settings(["time=60", *flags]))
+
+
+def job_of(run: Run) -> str:
+    """The number of the run's job, as its folder has it."""
+    return run.submissions()[-1].job
+
+
+def now(run: Run) -> status.RunInfo:
+    """The run's status by an answer of this moment."""
+    squeue.QUEUE.forget()
+    return status.describe(run)
+
+
+def jobs_of(cluster: Cluster, run: Run) -> list[str]:
+    """The names of all jobs that a run has or had."""
+    return [name for name in cluster.jobs() if name.startswith(run.id)]
 
 
 def _free_ports(count: int) -> list[int]:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from cluster import Cluster, find, missing_programs
 from PIL import Image
+from waiting import wait_for
 
 from cockpit import datasets, ingest, squeue
 
@@ -157,6 +158,14 @@ def cluster(own_cluster, monkeypatch) -> Iterator[Cluster]:
     yield own_cluster
     own_cluster.cancel_all()
     squeue.QUEUE.forget()
+
+
+@pytest.fixture
+def full(cluster) -> Cluster:
+    """A cluster whose two cores are taken, so that every other job waits."""
+    cluster.run("sbatch", "--job-name=blocker", "--cpus-per-task=2", "--output=/dev/null", "--wrap=sleep 600")
+    wait_for(lambda: cluster.jobs("RUNNING") == ["blocker"], what="the blocker")
+    return cluster
 
 
 @pytest.fixture

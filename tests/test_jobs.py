@@ -8,7 +8,7 @@ import psutil
 import pytest
 from test_status import launch_of, say
 
-from cockpit import places, records, status
+from cockpit import launch, places, records, status
 from cockpit.cli import main
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
@@ -132,6 +132,40 @@ def test_a_silent_slurm_proves_nothing(fake, run, last_word, own_host, expected)
     assert info.status == expected
     if expected in ("unknown", "running"):
         assert "Slurm does not answer: Unable to contact slurm controller" in info.detail
+
+
+def test_a_run_of_which_nothing_is_known_is_taken_over_only_when_somebody_says_so(fake, run):
+    fake("squeue", "exit 1")
+    submitted(run)
+    with pytest.raises(CockpitError, match=rf"is unknown: Slurm does not answer.*`cockpit resume {run.id} --force`"):
+        places.check_resumable(run)
+    places.check_resumable(run, force=True)
+    begun(run, "stopped", USR1)
+    with pytest.raises(CockpitError, match="is unknown"):
+        launch.start(run, device="cpu")
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_silent_trainer_whose_job_goes_on_is_not_taken_over(fake, run, force):
+    submitted(run)
+    begun(run, "running")
+    os.utime(run.metrics_path, (1, 1))
+    squeue(fake, "RUNNING")
+    with pytest.raises(CockpitError, match=rf"is stale: job 17 on node01, .*; `cockpit stop {run.id}` ends its job"):
+        places.start(run, "local", device="cpu", force=force)
+    assert run.turn() == NAME
+
+
+def test_a_run_that_is_just_being_submitted_says_so(fake, run):
+    fake("squeue", "exit 0")
+    submitted(run, job="")
+    assert "Slurm has no job of it; resume submits it" in status.describe(run).detail
+    with run.submitting():
+        assert (status.describe(run).status, status.describe(run).detail) == (
+            "pending",
+            "it is being submitted to Slurm",
+        )
+    assert status.describe(run).status == "waiting"
 
 
 def test_a_job_that_slurm_forgot(fake, run):

@@ -1,7 +1,6 @@
 """Runs as jobs of a real Slurm: trained, queued, stopped, over their time limit, and never submitted twice."""
 
 import json
-import os
 import re
 import signal
 import stat
@@ -11,16 +10,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cluster import Cluster
+from cluster import job_of, jobs_of, now, submit
 from test_life import STEPS, as_one_run, recipe, wait_for_end, wait_for_step
 from waiting import wait_for
 
-from cockpit import launch, places, slurm, squeue, status
+from cockpit import launch, places
 from cockpit.cli import main
 from cockpit.errors import CockpitError
 from cockpit.jobs import JobInfo
-from cockpit.settings import read_settings
-from cockpit.store import Run, RunBusyError, RunStore
+from cockpit.store import Run, RunStore
 
 TINY = ["--dataset", "tiny", "--epochs", "1", "--batch-size", "16", "--device", "cpu", "--sample-s", "0"]
 
@@ -30,36 +28,10 @@ def store(tmp_path, tiny):
     return RunStore(tmp_path / "runs")
 
 
-@pytest.fixture
-def full(cluster):
-    """A cluster whose two cores are taken, so that every other job waits."""
-    cluster.run("sbatch", "--job-name=blocker", "--cpus-per-task=2", "--output=/dev/null", "--wrap=sleep 600")
-    wait_for(lambda: cluster.jobs("RUNNING") == ["blocker"], what="the blocker")
-    return cluster
-
-
-def submit(run: Run, *flags: str) -> None:
-    places.start(run, "slurm", device="cpu", sample_s=0, settings=read_settings(["time=60", *flags]))
-
-
-def job_of(run: Run) -> str:
-    return run.submissions()[-1].job
-
-
-def now(run: Run) -> status.RunInfo:
-    """The run's status by an answer of this moment."""
-    squeue.QUEUE.forget()
-    return status.describe(run)
-
-
 def job_now(run: Run) -> JobInfo:
     job = now(run).job
     assert job is not None
     return job
-
-
-def jobs_of(cluster: Cluster, run: Run) -> list[str]:
-    return [name for name in cluster.jobs() if name.startswith(run.id)]
 
 
 def usr1_waits(pid: int) -> bool:
@@ -92,7 +64,7 @@ def test_a_run_trains_in_a_job_and_its_folder_tells_everything(cluster, tmp_path
 def test_a_script_can_be_seen_before_anything_is_made(cluster, tmp_path, capsys):
     assert main(["train", "--where", "slurm", "--print-script", "--runs", str(tmp_path / "runs")]) == 0
     script = capsys.readouterr().out
-    assert script.startswith("#!/bin/bash\n#SBATCH --job-name=")
+    assert script.startswith("#!/bin/bash\n#SBATCH --signal=B:USR1@120\n")
     assert "cockpit.engine" in script
     assert not (tmp_path / "runs").exists()
     assert cluster.jobs("PENDING", "RUNNING") == []
@@ -230,88 +202,6 @@ def test_what_slurm_refuses_is_one_sentence_and_leaves_nothing(cluster, store, c
     assert cluster.jobs("PENDING", "RUNNING") == []
 
 
-def test_an_sbatch_that_hangs_is_ended_and_refused(cluster, store, fake, monkeypatch):
-    fake("sbatch", f"echo $$ > {store.root}/pid; sleep 600")
-    monkeypatch.setattr(slurm, "_PATIENCE_S", 0.5)
-    run = store.create(recipe())
-    with pytest.raises(CockpitError, match=r"sbatch did not end within 0\.5 s"):
-        submit(run)
-    assert not psutil.pid_exists(int((store.root / "pid").read_text()))
-    assert now(run).status == "waiting"
-    assert cluster.jobs("PENDING", "RUNNING") == []
-
-
-def test_a_submitter_killed_before_slurm_knew_leaves_a_run_that_can_be_submitted(full, store, fake):
-    wrapper = fake("sbatch", "touch $0.began; sleep 600")
-    run = store.create(recipe())
-    cockpit = _resume_elsewhere(run)
-    wait_for(Path(f"{wrapper}.began").exists)
-    cockpit.kill()
-    cockpit.wait()
-    with pytest.raises(RunBusyError, match="just being submitted"):
-        submit(run)
-    _kill_sbatch(wrapper)
-    assert now(run).status == "waiting"
-    assert "did not reach Slurm" in now(run).detail
-    wrapper.unlink()
-    submit(run)
-    assert len(jobs_of(full, run)) == 1
-    assert now(run).status == "pending"
-
-
-def test_a_submitter_killed_before_it_knew_is_told_by_the_name_of_the_job(full, store, fake):
-    wrapper = fake("sbatch", '"$REAL" "$@"; sleep 600')
-    run = store.create(recipe())
-    cockpit = _resume_elsewhere(run)
-    wait_for(lambda: jobs_of(full, run), what="the job")
-    cockpit.kill()
-    cockpit.wait()
-    assert job_of(run) == ""
-    assert now(run).status == "pending"
-    with pytest.raises(RunBusyError):
-        submit(run)
-    _kill_sbatch(wrapper)
-    wrapper.unlink()
-    with pytest.raises(CockpitError, match=r"is pending, job .* waits in Slurm .*; nothing was submitted"):
-        submit(run)
-    assert len(jobs_of(full, run)) == 1
-    assert places.send(run, "stop")
-    wait_for(lambda: now(run).status == "stopped")
-
-
-def _resume_elsewhere(run: Run) -> subprocess.Popen[bytes]:
-    words = ["resume", run.id, "--where", "slurm", "--device", "cpu", "--detach", "--runs", str(run.path.parent)]
-    return subprocess.Popen([sys.executable, "-m", "cockpit", *words])
-
-
-def _kill_sbatch(wrapper: Path) -> None:
-    """End the fake sbatch, which outlived its cockpit, and wait until its lock is free."""
-    for process in psutil.process_iter(["cmdline"]):
-        if str(wrapper) in (process.info["cmdline"] or []):
-            os.killpg(process.pid, signal.SIGKILL)
-            psutil.wait_procs([process], 10)
-
-
-@pytest.mark.slow
-def test_a_controller_that_falls_silent_gets_the_job_once(full, store, fake, capsys):
-    fake("sbatch", f'kill -STOP {full.controller_pid}; exec "$REAL" "$@"')
-    try:
-        words = ["train", *TINY, "--where", "slurm", "--slurm", "time=60", "--detach", "--runs", str(store.root)]
-        assert main(words) == 2
-        assert "whether it has the job is not known; the run is kept" in capsys.readouterr().err
-        (run,) = store.list()
-        assert now(run).status == "unknown"
-        with pytest.raises(CockpitError, match=r"Slurm does not answer: .*; nothing was submitted"):
-            submit(run)
-    finally:
-        full.thaw_controller()
-    wait_for(lambda: jobs_of(full, run), what="the job that was taken after all")
-    wait_for(lambda: now(run).status == "pending")
-    with pytest.raises(CockpitError, match="is pending"):
-        submit(run)
-    assert len(jobs_of(full, run)) == 1
-
-
 def test_a_job_that_slurm_begins_after_its_run_moved_on_does_nothing(full, store):
     run = store.create(recipe())
     submit(run)
@@ -321,35 +211,3 @@ def test_a_job_that_slurm_begins_after_its_run_moved_on_does_nothing(full, store
     wait_for(lambda: ghost in full.run("squeue", "--noheader", "--states=COMPLETED", "--format=%i").split())
     assert run.launches() == []
     assert "has no turn any more" in run.log_tail(1)[0]
-
-
-@pytest.mark.slow
-def test_while_slurm_is_down_nothing_is_lost_and_nothing_submitted(cluster, store):
-    run, other = store.create(recipe(epochs=500)), store.create(recipe())
-    submit(run)
-    wait_for_step(run, 3)
-    cluster.stop_controller()
-    try:
-        info = now(run)
-        assert info.status in ("running", "unknown")  # a first answer is not waited for longer than two seconds
-        wait_for(lambda: "Slurm does not answer" in status.describe(run).detail, what="squeue to give up")
-        info = status.describe(run)
-        assert info.status == "running"
-        for one in (run, other):
-            with pytest.raises(CockpitError, match=r"Slurm does not answer: .*; nothing was submitted"):
-                submit(one)
-        assert status.describe(other).status == "waiting"
-        psutil.Process(run.launches()[-1].pid).kill()
-        wait_for(lambda: status.describe(run).status == "unknown", what="a run of which nothing is known")
-        assert "Slurm does not answer" in status.describe(run).detail
-        with pytest.raises(CockpitError, match=r"was not told to stop .*; it will not begin or queue again"):
-            places.send(run, "stop")
-    finally:
-        cluster.start_controller()
-    wait_for(lambda: now(run).status == "failed", what="Slurm's word on the job")
-    assert "failed (NonZeroExitCode), and its trainer left no last word" in now(run).detail
-    assert len(jobs_of(cluster, run)) == 1
-    submit(run)
-    wait_for(lambda: len(run.launches()) == 2, what="the resume")
-    places.send(run, "kill")
-    wait_for_end(run)

@@ -35,6 +35,7 @@ class ChoicesRead(Message):
         datasets: tuple[tuple[DatasetSpec, bool], ...],
         devices: dict[str, tuple[tuple[str, str], ...]],
         settings: str,
+        mistake: str = "",
     ) -> None:
         """Carry what there is to choose from.
 
@@ -42,11 +43,13 @@ class ChoicesRead(Message):
             datasets: The datasets, each with whether its images are here.
             devices: The devices of each place, as (value, what it is).
             settings: What a job would ask of Slurm, in words.
+            mistake: What is wrong with the file of these settings, if anything.
         """
         super().__init__()
         self.datasets = datasets
         self.devices = devices
         self.settings = settings
+        self.mistake = mistake
 
 
 class RunLaunched(Message):

@@ -53,7 +53,7 @@ class NewRunScreen(CockpitScreen[None]):
         self._datasets = {spec.name: (spec, spec.name == EMBEDDED) for spec in DATASETS.values()}
         self._places = dict(places.choices())
         self._devices = {place: dict(_DEVICES) for place in self._places}
-        self._settings = ""
+        self._settings = self._mistake = ""
         self._recipe: Recipe | None = None
         self._launching = False
         self._own_bests: dict[tuple[str, str], OwnBest] = {}
@@ -99,17 +99,22 @@ class NewRunScreen(CockpitScreen[None]):
     def _read_choices(self) -> None:
         datasets = tuple((spec, is_ready(spec.name)) for spec in list_datasets())
         devices = {place: tuple(places.device_choices(place)) for place in self._places}
-        self.post_message(ChoicesRead(datasets, devices, places.tell_settings()))
+        settings = mistake = ""
+        try:
+            settings = places.tell_settings()
+        except CockpitError as error:
+            mistake = str(error)
+        self.post_message(ChoicesRead(datasets, devices, settings, mistake))
 
     def on_choices_read(self, event: ChoicesRead) -> None:
         """Offer what this machine has; the choices stay where they were."""
         self._datasets = {spec.name: (spec, ready) for spec, ready in event.datasets}
         self._devices = {place: dict(devices) for place, devices in event.devices.items()}
-        self._settings = event.settings
+        self._settings, self._mistake = event.settings, event.mistake
         datasets = self._menu("dataset")
         datasets.fill(dataset_lines(event.datasets), datasets.chosen)
         self._fill_devices()
-        self._explain()
+        self._check()
 
     @on(OptionList.OptionHighlighted, "#where")
     def _fill_devices(self) -> None:
@@ -145,6 +150,9 @@ class NewRunScreen(CockpitScreen[None]):
             self._say(next(iter(errors.values())), wrong=True)
         else:
             self._recipe = recipe
+        if self._recipe and self._place() == "slurm" and self._mistake:
+            self._say(self._mistake, wrong=True)  # enter tries all the same: the file may have been mended since
+        elif self._recipe:
             self._say("enter launches this · the cockpit may be closed while it trains")
 
     def _command(self, recipe: Recipe) -> str:

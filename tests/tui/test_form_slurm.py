@@ -1,6 +1,7 @@
 """The form on a machine with Slurm: where to train is one more choice, and the devices are a job's."""
 
-import pytest
+from pathlib import Path
+
 from folders import screen_text, settle, toasts
 from textual.widgets import Input
 
@@ -10,15 +11,10 @@ from cockpit.tui.run import RunScreen
 from cockpit.tui.runs import RunsScreen
 
 
-@pytest.fixture
-def full(cluster, monkeypatch, path_with_slurm):
-    """A cluster whose two cores are taken, so that a job waits."""
+async def test_a_job_is_submitted_from_the_form_and_cancelled_from_the_runs(
+    full, monkeypatch, path_with_slurm, digits, app, store
+):
     monkeypatch.setenv("PATH", path_with_slurm)
-    cluster.run("sbatch", "--cpus-per-task=2", "--output=/dev/null", "--wrap=sleep 600")
-    return cluster
-
-
-async def test_a_job_is_submitted_from_the_form_and_cancelled_from_the_runs(full, digits, app, store):
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.press("n")
         await settle(pilot, lambda: isinstance(app.screen, NewRunScreen) and "this machine" in screen_text(app))
@@ -58,11 +54,29 @@ async def test_a_mistake_in_the_users_file_is_told_before_and_at_the_launch(fake
         await pilot.press("n")
         await settle(pilot, lambda: isinstance(app.screen, NewRunScreen) and "this machine" in screen_text(app))
         await pilot.press("tab", "tab", "down")
-        await settle(pilot, lambda: "unknown Slurm setting 'partion'" in screen_text(app))
+        await settle(pilot, lambda: "did you mean partition?" in " ".join(screen_text(app).split()))
         await pilot.press("enter")
         await settle(pilot, lambda: "did you mean partition?" in toasts(app))
         assert isinstance(app.screen, NewRunScreen)
         assert store.list() == []
+
+
+async def test_a_submission_whose_answer_never_came_shows_its_run_in_place_of_the_form(fake, digits, app, store):
+    trouble = "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1"
+    squeue = fake("squeue", f"if [ -e $0.down ]; then {trouble}; fi")
+    fake("sbatch", f"touch {squeue}.down; exit 1")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: isinstance(app.screen, NewRunScreen) and "this machine" in screen_text(app))
+        await pilot.press("tab", "tab", "down", "enter")
+        await settle(pilot, lambda: isinstance(app.screen, RunScreen))
+        await settle(pilot, lambda: "whether it has the job is not known; the run is kept" in toasts(app))
+        await settle(pilot, lambda: "? unknown" in screen_text(app))
+        (run,) = store.list()
+        await pilot.press("r")
+        await settle(pilot, lambda: f"`cockpit resume {run.id} --force` takes the run over" in toasts(app))
+        assert len(run.submissions()) == 1
+    Path(f"{squeue}.down").unlink()
 
 
 async def test_without_slurm_there_is_nothing_to_choose(app):
