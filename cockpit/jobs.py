@@ -119,12 +119,12 @@ def _unlisted(submission: records.Submission, own: tuple[str, str] | None, has_t
     if own and own[0] in ("starting", "running", "stopped"):
         return own
     if own:
-        return "lost", _without_last_word(f"Slurm has no job {submission.job} any more", own)
+        return "lost", _without_last_word(f"Slurm has no job {submission.job or 'of it'} any more", own)
     if not submission.job:
         return "waiting", "its submission was cut off and Slurm has no job of it; resume submits it"
     if not has_turn:
         return "stopped", f"job {submission.job} was cancelled before it began"
-    if time.time() - submission.time < _FRESH_S:
+    if abs(time.time() - submission.time) < _FRESH_S:  # another host's clock may be ahead
         return "pending", f"job {submission.job} is submitted"
     return "lost", f"Slurm has no job {submission.job} any more, and it never began; resume submits it again"
 

@@ -126,7 +126,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _check(name: str, value: object, where: str) -> None:
     known = Settings.__struct_fields__
     if name not in known:
-        raise unknown(f"Slurm setting {where}", name, known, "cockpit train --help")
+        raise CockpitError(f"{where}: {unknown('Slurm setting', name, known, 'cockpit train --help')}")
     if name == "extra":
         if not isinstance(value, list | tuple) or not all(isinstance(line, str) for line in value):
             raise CockpitError(f'extra {where} is no list of texts; write ["--constraint=a100"], for example')

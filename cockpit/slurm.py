@@ -29,7 +29,7 @@ from cockpit.store import Run
 
 _PATIENCE_S = 60.0
 """How long sbatch may take: a busy controller has it try again for a while."""
-DEVICES = (("auto", "what Slurm gives"), ("cuda", "a GPU, by gres"), ("cpu", "its cores"))
+DEVICES = (("auto", "Slurm's choice"), ("cuda", "a GPU, by gres"), ("cpu", "its cores"))
 """The devices that a job can be asked for: what a node has is not known here."""
 
 

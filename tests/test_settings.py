@@ -34,7 +34,7 @@ def test_flags_win_over_the_users_file_and_an_earlier_submission_over_both_but_t
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[slurm]\npartion = 'gpu'", "unknown Slurm setting in {path} 'partion' (did you mean partition?)"),
+        ("[slurm]\npartion = 'gpu'", "in {path}: unknown Slurm setting 'partion' (did you mean partition?)"),
         ("[slurm]\ncpus = true", "cpus in {path} is True; write a text without quotes, or a whole number"),
         ("[slurm]\nextra = '--exclusive'", "extra in {path} is no list of texts"),
         ("[slurm]\nextra = ['exclusive']", "which is no option of sbatch"),
@@ -58,7 +58,7 @@ def test_a_mistake_in_the_users_file_is_one_sentence(config, text, sentence):
     ("flags", "sentence"),
     [
         (["--slurm", "gpu"], "--slurm 'gpu' is no setting; write KEY=VALUE"),
-        (["--slurm", "wall=3"], "unknown Slurm setting after --slurm 'wall'"),
+        (["--slurm", "wall=3"], "after --slurm: unknown Slurm setting 'wall'"),
         (["--slurm", "warn_s=soon"], "warn_s after --slurm is 'soon'; write whole seconds"),
         (["--slurm", "extra=x"], "'x', which is no option of sbatch"),
         (["--slurm", "extra=--arr=1-3"], "has '--arr=1-3': a run is one job"),

@@ -139,7 +139,6 @@ def test_while_slurm_is_down_nothing_is_lost_and_nothing_submitted(cluster, stor
     wait_for_end(run)
 
 
-@pytest.mark.slow
 def test_a_controller_that_ends_before_it_answers_has_the_job_once(full, store, fake, capsys):
     pid = full.controller_pid
     fake(

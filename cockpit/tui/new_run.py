@@ -65,7 +65,7 @@ class NewRunScreen(CockpitScreen[None]):
             with Vertical(id="networks"):
                 yield Menu(id="model", title=f"Network, one of {len(MODELS)}")
                 yield Input(placeholder="words of a name", id="model-filter", compact=True)
-            with Vertical(id="places"):
+            with Vertical(id="places", classes="with-slurm" if len(self._places) > 1 else ""):
                 yield Menu(id="dataset", title="Dataset")
                 if len(self._places) > 1:
                     yield Menu(id="where", title="Where")
@@ -189,7 +189,7 @@ class NewRunScreen(CockpitScreen[None]):
             title = self._devices[self._place()].get(self._device(), "")
             text = words((self._device(), "bold"), plain(title), between="  ")
         elif focused == "where":
-            title = self._settings if self._place() == "slurm" else self._places[self._place()]
+            title = (self._settings if self._place() == "slurm" else "") or self._places[self._place()]
             text = words((self._place(), "bold"), plain(title), between="  ")
         elif spec := MODELS.get(self._menu("model").chosen or ""):
             text = describe_model(spec, self._own_bests)
