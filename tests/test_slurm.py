@@ -40,6 +40,7 @@ def usr1_waits(pid: int) -> bool:
     return bool((int(lines["SigPnd"], 16) | int(lines["ShdPnd"], 16)) >> (signal.SIGUSR1 - 1) & 1)
 
 
+@pytest.mark.slow
 def test_a_run_trains_in_a_job_and_its_folder_tells_everything(cluster, tmp_path, tiny, capsys):
     runs = tmp_path / "runs with 100% space"
     words = ["train", *TINY, "--where", "slurm", "--slurm", "time=10", "--slurm", "extra=--nice=5"]
@@ -70,6 +71,7 @@ def test_a_script_can_be_seen_before_anything_is_made(cluster, tmp_path, capsys)
     assert cluster.jobs("PENDING", "RUNNING") == []
 
 
+@pytest.mark.slow
 def test_a_waiting_job_says_why_and_is_cancelled_by_a_stop(full, store, capsys):
     run = store.create(recipe())
     submit(run)
