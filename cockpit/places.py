@@ -118,7 +118,7 @@ def check_resumable(run: Run, *, force: bool = False) -> None:
     if info.status == "unknown" and not force:
         raise CockpitError(
             f"run {run.id} is unknown: {info.detail}; try again when Slurm answers, or see where its jobs are, and if "
-            f"this one is surely gone, `cockpit resume {run.id} --force` takes the run over"
+            f"this one is surely gone, `cockpit resume {run.id} --where local --force` takes the run over"
         )
     if info.status == "stale":
         raise CockpitError(f"run {run.id} is stale: {info.detail}; `cockpit stop {run.id}` ends its job")

@@ -137,7 +137,9 @@ def test_a_silent_slurm_proves_nothing(fake, run, last_word, own_host, expected)
 def test_a_run_of_which_nothing_is_known_is_taken_over_only_when_somebody_says_so(fake, run):
     fake("squeue", "exit 1")
     submitted(run)
-    with pytest.raises(CockpitError, match=rf"is unknown: Slurm does not answer.*`cockpit resume {run.id} --force`"):
+    with pytest.raises(
+        CockpitError, match=rf"is unknown: Slurm does not answer.*`cockpit resume {run.id} --where local --force`"
+    ):
         places.check_resumable(run)
     places.check_resumable(run, force=True)
     begun(run, "stopped", USR1)

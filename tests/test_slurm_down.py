@@ -172,7 +172,7 @@ def test_a_job_that_waits_while_slurm_is_down_waits_on_and_is_submitted_again_if
         assert main(["resume", run.id, "--runs", str(store.root)]) == 2
         err = capsys.readouterr().err
         assert f"run {run.id} is unknown: Slurm " in err
-        assert f"`cockpit resume {run.id} --force` takes the run over" in err
+        assert f"`cockpit resume {run.id} --where local --force` takes the run over" in err
         wait_for(lambda: "Slurm does not answer" in status.describe(run).detail, what="squeue to give up")
         assert status.describe(run).status == "unknown"
         assert f"so what job {job_of(run)} does is not known" in status.describe(run).detail

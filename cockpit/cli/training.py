@@ -113,7 +113,7 @@ class Resume(Launching):
     run: RunRef
     """Run: its id, the beginning or end of it, or `last`."""
     force: bool = False
-    """Take it over from another host that is silent. Only if its trainer there is surely dead: two would write."""
+    """Take it over from a silent host or a silent Slurm. Only if its trainer there is surely dead: two would write."""
 
     def execute(self) -> int:
         """Start the trainer again."""

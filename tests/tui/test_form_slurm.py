@@ -74,7 +74,9 @@ async def test_a_submission_whose_answer_never_came_shows_its_run_in_place_of_th
         await settle(pilot, lambda: "? unknown" in screen_text(app))
         (run,) = store.list()
         await pilot.press("r")
-        await settle(pilot, lambda: f"`cockpit resume {run.id} --force` takes the run over" in toasts(app))
+        await settle(
+            pilot, lambda: f"`cockpit resume {run.id} --where local --force` takes the run over" in toasts(app)
+        )
         assert len(run.submissions()) == 1
     Path(f"{squeue}.down").unlink()
 
