@@ -44,6 +44,10 @@ class KeptRun(Run):
         """Return the run's ticket in the queue, or None when it has none."""
         return self._keep(self.ticket_path, super().ticket)
 
+    def submissions(self) -> list[records.Submission]:
+        """Return every submission to Slurm as last written, the oldest first."""
+        return self._keep(self.submissions_path, super().submissions)
+
     def test_report(self) -> records.TestReport | None:
         """Return the test of the best weights, or None when there is none."""
         return self._keep(self.test_path, super().test_report)

@@ -33,6 +33,12 @@ def check(place: str, device: str) -> None:
     slurm.check(device) if place == "slurm" else devices.check_device(device)
 
 
+def check_queue(place: str) -> None:
+    """Raise CockpitError when what takes place there does not wait in the queue."""
+    if place == "slurm":
+        raise CockpitError("the queue is this machine's, and Slurm has one of its own: launch it right away")
+
+
 def start(
     run: Run,
     place: str,

@@ -50,11 +50,11 @@ class Launching:
 
     def _place(self, usual: str) -> str:
         place = self.where or usual
+        if self.enqueue:
+            places.check_queue(place)
         places.check(place, self.device)
         if place != "slurm" and (self.slurm or self.print_script):
             raise CockpitError("--slurm and --print-script are for Slurm; add --where slurm")
-        if place == "slurm" and self.enqueue:
-            raise CockpitError("--enqueue is for the queue of this machine, and Slurm has its own: leave it out")
         return place
 
     def _print_script(self, run: Run, before: Run | None) -> int:
@@ -124,8 +124,8 @@ class Resume(Launching):
             return self._print_script(run, run)
         if self.enqueue and self.force:
             raise CockpitError("--force takes a run over at once, which cannot wait: leave out --enqueue")
-        if self.enqueue and places.place_of(run) == "slurm":
-            raise CockpitError(f"run {run.id} was a job of Slurm's, which has a queue of its own: leave out --enqueue")
+        if self.enqueue:
+            places.check_queue(places.place_of(run))  # also with --where local: its job may begin after all
         places.check_resumable(run, force=self.force)
         if self.enqueue:
             order.enqueue_again(store, run, device=self.device, sample_s=self.sample_s, priority=self.priority)

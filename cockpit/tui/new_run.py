@@ -28,7 +28,7 @@ from cockpit.tui.menus import (
 )
 from cockpit.tui.messages import ChoicesRead, LaunchRefused, RunLaunched, RunQueued
 from cockpit.tui.recipe_form import RecipeForm
-from cockpit.tui.screen import CockpitScreen
+from cockpit.tui.screen import CockpitScreen, show_error
 from cockpit.tui.text import plain, words
 from cockpit.tui.watch import OwnBest
 from nets.catalog import MODELS
@@ -206,6 +206,11 @@ class NewRunScreen(CockpitScreen[None]):
     def action_enqueue(self) -> None:
         """Let what is highlighted wait for a free device; the form stays, for the next one."""
         if self._recipe is not None and not self._launching:
+            try:
+                places.check_queue(self._place())
+            except CockpitError as error:
+                show_error(self.app, error)
+                return
             self._launching = True
             self.cockpit.enqueue_new(self._recipe, self._device(), self)
 

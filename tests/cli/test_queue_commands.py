@@ -88,6 +88,7 @@ def test_a_preset_counts_for_its_own_runs_only(paused, cockpit):
             "10,201 runs would result from these lists; a sweep is of 10,000 at most",
         ),
         (["train", "--priority", "9" * 30, "--enqueue"], "it must be -1000000 to 1000000"),
+        (["train", "--where", "slurm", "--enqueue"], "the queue is this machine's, and Slurm has one of its own"),
         (["train", "--seed", "1,x", "--enqueue"], "seed is 'x'; it must be a whole number"),
         (["train", "--model", "resnet20,resnet19", "--enqueue"], "unknown model 'resnet19'"),
         (["train", "--nesterov", "yes,perhaps", "--enqueue"], "nesterov is 'perhaps'; write yes or no"),

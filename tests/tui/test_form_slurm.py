@@ -26,6 +26,9 @@ async def test_a_job_is_submitted_from_the_form_and_cancelled_from_the_runs(
         await pilot.press("tab", "end")
         await settle(pilot, lambda: "--device cpu --where slurm" in " ".join(screen_text(app).split()))
         screen.query_one("#epochs", Input).value = "1"
+        await pilot.press("ctrl+n")
+        await settle(pilot, lambda: "Slurm has one of its own" in toasts(app))
+        assert not store.list()
         await pilot.press("enter")
         await settle(pilot, lambda: isinstance(app.screen, RunScreen))
         (run,) = store.list()
