@@ -40,7 +40,7 @@ def explain(run: Run, launch: records.Launch, phase: records.Phase | None, *, re
         cause = f"the machine was restarted {when}"
     elif crash:
         cause = f"it crashed {when}: {crash} ({process}; log.txt tells where)"
-    elif killer := _told_by_kernel(launch):
+    elif killer := told_by_kernel(launch):
         cause = f"it is gone {when} ({process}): {killer}"
     else:
         cause = f"it is gone without a word {when} ({process})" + (
@@ -79,7 +79,7 @@ def oom_kills(root: Path = Path("/")) -> dict[str, int]:
     return {place: count for place, count in found if count is not None}
 
 
-def _told_by_kernel(launch: records.Launch, root: Path = Path("/")) -> str:
+def told_by_kernel(launch: records.Launch, root: Path = Path("/")) -> str:
     """Return what the kernel's counters say of the time since a launch on this machine, or nothing."""
     grown = {place for place, before in launch.oom_kills.items() if _is_counter(place) and _grown(root / place, before)}
     if grown - {_SYSTEM}:

@@ -104,17 +104,43 @@ def _describe(gpu: Gpu) -> str:
 
 
 def check_device(name: str) -> str:
-    """Return the name if a run may ask for it.
+    """Return the name if a run may ask for it: a device, or several with commas between.
 
     Raises:
-        CockpitError: For a device that is not on this host.
+        CockpitError: For a device that is not on this host, or several that cannot share a run.
     """
+    names = name.split(",")
+    if len(names) > 1:
+        _check_together(names, name)
     known = [value for value, _ in device_choices()]
-    if name == "cuda" and any(value.startswith("cuda:") for value in known):
-        return name
-    if name not in known:
-        raise CockpitError(f"device {name!r} is not on this machine; choose one of {', '.join(known)}")
+    for one in names:
+        if one not in known and not (one == "cuda" and any(value.startswith("cuda:") for value in known)):
+            raise CockpitError(f"device {one!r} is not on this machine; choose one of {', '.join(known)}")
     return name
+
+
+def is_here(name: str) -> bool:
+    """Tell whether a run may ask for a device."""
+    with contextlib.suppress(CockpitError):
+        check_device(name)
+        return True
+    return False
+
+
+def first_device(name: str) -> str:
+    """Return the first of several devices: there is the work that only one can do."""
+    return name.partition(",")[0]
+
+
+def _check_together(names: list[str], typed: str) -> None:
+    example = "for example cuda:0,cuda:1"
+    for place, one in enumerate(names):
+        if one != "cpu" and not one.startswith("cuda:"):
+            raise CockpitError(f"device {one!r} of {typed!r} cannot be one of several; name each card, {example}")
+        if one != "cpu" and one in names[:place]:
+            raise CockpitError(f"device {one!r} is named twice in {typed!r}; name each card once, {example}")
+    if len({one.partition(":")[0] for one in names}) > 1:
+        raise CockpitError(f"device {typed!r} mixes cards and CPU, which would wait for the CPU; take one kind")
 
 
 def samples(device_type: str, index: int, name: str) -> Iterator[Device]:

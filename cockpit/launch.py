@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 from cockpit import files, records, status
-from cockpit.devices import check_device
+from cockpit.devices import check_device, first_device
 from cockpit.errors import CockpitError
+from cockpit.recipe import Recipe
 from cockpit.store import Run, RunBusyError
 from nets.catalog import MODELS
 
@@ -78,6 +79,23 @@ def _leave_to_other_host(run: Run, *, force: bool) -> None:
         raise CockpitError(f"run {run.id} is {state} on {host}; stop it there")
 
 
+def check_placement(recipe: Recipe, device: str) -> None:
+    """Raise CockpitError when a device is not here, or a recipe cannot be trained on several."""
+    check_device(device)
+    num_devices = device.count(",") + 1
+    if num_devices == 1:
+        return
+    if recipe.exact:
+        raise CockpitError(f"exact reruns are of one device, not of {device}; leave out --exact, or name one device")
+    if recipe.way not in ("auto", "eager"):
+        raise CockpitError(f"way is {recipe.way}, but several devices step eagerly; take --way auto, or one device")
+    if recipe.batch_size < num_devices:
+        raise CockpitError(
+            f"batch size {recipe.batch_size} is smaller than the {num_devices} devices that share it; take at least "
+            f"{num_devices}, or fewer devices"
+        )
+
+
 def start(
     run: Run,
     *,
@@ -92,7 +110,7 @@ def start(
 
     Args:
         run: A run that nobody trains.
-        device: "auto", "cpu", "mps", "cuda" or "cuda:<n>".
+        device: "auto", "cpu", "mps", "cuda", "cuda:<n>", or several with commas between.
         sample_s: Seconds between live samples, 0 for every step; None is the trainer's default.
         force: Take the run over from another host whose trainer is silent. Somebody must have seen that it is dead.
         provided: Asked once the writer lock is ours, when nobody else can start the run any more.
@@ -100,9 +118,9 @@ def start(
     Raises:
         RunBusyError: When another trainer has the run.
         CalledOffError: When it is not provided.
-        CockpitError: When the device is not here, another host may have the run, or the trainer does not start.
+        CockpitError: When it cannot be trained on the device, another host may have it, or the trainer does not start.
     """
-    check_device(device)
+    check_placement(run.recipe, device)
     _leave_to_other_host(run, force=force)
     check_room(run)
     argv = trainer_words(run, device, sample_s)
@@ -182,7 +200,7 @@ def start_test(run: Run, *, device: str = "auto") -> subprocess.Popen[bytes]:
         CockpitError: When there is no checkpoint yet, its result could not be kept, or its log cannot be written.
     """
     check_testable(run)
-    argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "test", "--device", device]
+    argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "test", "--device", first_device(device)]
     try:
         run.test_log_path.unlink(missing_ok=True)
     except OSError as error:
@@ -192,7 +210,8 @@ def start_test(run: Run, *, device: str = "auto") -> subprocess.Popen[bytes]:
 
 def start_preflight(run: Run, *, device: str = "auto", seconds: float = 5.0) -> subprocess.Popen[bytes]:
     """Start a rehearsal in a run's folder, which is to be thrown away; its result is the folder's estimate.json."""
-    argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "preflight", "--device", device]
+    argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "preflight"]
+    argv += ["--device", first_device(device)]
     return _spawn([*argv, "--seconds", str(seconds)], run.log_path)
 
 

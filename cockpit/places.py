@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from cockpit import devices, jobs, launch, slurm, status
 from cockpit.errors import CockpitError
+from cockpit.recipe import Recipe
 from cockpit.settings import Settings, config_path, read_settings
 from cockpit.store import Run
 
@@ -26,11 +27,21 @@ def place_of(run: Run) -> str:
     return "slurm" if jobs.current(run, run.launches()) else "local"
 
 
-def check(place: str, device: str) -> None:
-    """Raise CockpitError when there is no such place, or not here, or the device is not there."""
+def check(place: str, device: str, *recipes: Recipe) -> None:
+    """Raise CockpitError when there is no such place, or not here, or no such device for these recipes there."""
     if place not in PLACES:
         raise CockpitError(f"where is {place!r}; choose one of {', '.join(PLACES)}")
-    slurm.check(device) if place == "slurm" else devices.check_device(device)
+    if place == "slurm":
+        slurm.check(device)
+        return
+    devices.check_device(device)
+    for recipe in recipes:
+        launch.check_placement(recipe, device)
+
+
+def has(place: str, device: str) -> bool:
+    """Tell whether a run may ask for a device there."""
+    return device in dict(slurm.DEVICES) if place == "slurm" else devices.is_here(device)
 
 
 def check_queue(place: str) -> None:

@@ -186,7 +186,7 @@ def test_a_kill_in_the_own_control_group_says_more_than_one_on_the_machine(tmp_p
     )
     for vmstat, group, told in ((5, 3, ""), (4, 3, "this machine"), (4, 2, "its control group"), (9, 2, "its control")):
         before = msgspec.structs.replace(made, oom_kills={"proc/vmstat": vmstat, place: group})
-        said = causes._told_by_kernel(before, tmp_path)
+        said = causes.told_by_kernel(before, tmp_path)
         assert told in said
         assert bool(said) == bool(told)
 

@@ -15,7 +15,7 @@ from cockpit import launch
 from cockpit.cli.common import duration, print_facts, print_json, print_table, printable, say, show
 from cockpit.cli.fields import Seconds
 from cockpit.datasets import DATASETS, EMBEDDED, find_dataset, is_ready
-from cockpit.devices import check_device
+from cockpit.devices import check_device, first_device
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe, options
 from cockpit.store import RunStore
@@ -97,7 +97,7 @@ class Bench:
             os.environ.update(launch.TRAINER_ENVIRONMENT | os.environ)  # before torch is loaded
             from cockpit.engine.bench import bench
 
-            results = [msgspec.to_builtins(bench(recipes[0], self.device, self.seconds, _tell))]
+            results = [msgspec.to_builtins(bench(recipes[0], first_device(self.device), self.seconds, _tell))]
         else:
             results = [result for recipe in recipes if (result := self._elsewhere(recipe)) is not None]
         if self.json:

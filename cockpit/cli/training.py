@@ -10,7 +10,7 @@ from cockpit import launch, places, status
 from cockpit.cli.common import open_store, print_json, say, show
 from cockpit.cli.fields import RunRef, Seconds, Whole
 from cockpit.cli.queue import move_on
-from cockpit.devices import check_device
+from cockpit.devices import check_device, first_device
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
@@ -23,7 +23,7 @@ class Launching:
     """The flags of the commands that start a trainer."""
 
     device: str = "auto"
-    """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda or cuda:<n>."""
+    """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda, cuda:<n>, or several: cuda:0,cuda:1."""
     where: Annotated[str, arg(metavar="{local,slurm}")] = ""
     """local (this machine) or slurm (a job of its own). Default: local; a resume goes where the run was."""
     slurm: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="KEY=VALUE")] = ()
@@ -48,11 +48,11 @@ class Launching:
         settings = places.settings_of(run, self.slurm) if place == "slurm" else None
         places.start(run, place, device=self.device, sample_s=self.sample_s, settings=settings, force=force)
 
-    def _place(self, usual: str) -> str:
+    def _place(self, usual: str, *recipes: Recipe) -> str:
         place = self.where or usual
         if self.enqueue:
             places.check_queue(place)
-        places.check(place, self.device)
+        places.check(place, self.device, *recipes)
         if place != "slurm" and (self.slurm or self.print_script):
             raise CockpitError("--slurm and --print-script are for Slurm; add --where slurm")
         return place
@@ -85,7 +85,7 @@ class Train(Launching):
     def execute(self) -> int:
         """Create the run, start it, follow it; or leave it, and all of a sweep, to the queue."""
         recipes = [recipe.complete() for recipe in self.sweep or (self.recipe,)]
-        place = self._place("local")
+        place = self._place("local", *recipes)
         store = open_store(self.runs)
         if self.enqueue:
             runs = order.enqueue(store, recipes, device=self.device, sample_s=self.sample_s, priority=self.priority)
@@ -212,7 +212,7 @@ class Test:
         launch.check_testable(run)
         from cockpit.engine.evaluate import choose_test_backend, run_test
 
-        report = run_test(run, choose_test_backend(run, self.device))
+        report = run_test(run, choose_test_backend(run, first_device(self.device)))
         if self.json:
             print_json(report)
         else:

@@ -38,7 +38,7 @@ def enqueue(
     Raises:
         CockpitError: When the device is not here, there is no such priority or the folder cannot be written.
     """
-    check_device(device)
+    _check_one_device(device)
     _check_priority(priority)
     runs: list[Run] = []
     with tickets.locked(store.root):
@@ -63,11 +63,17 @@ def enqueue_again(
     Raises:
         CockpitError: As `enqueue` does, and when the run is just being launched.
     """
-    check_device(device)
+    _check_one_device(device)
     _check_priority(priority)
     with tickets.locked(store.root), _kept_from_launching(run):
         ticket = _ticket_behind_all(store, device, sample_s, priority)
         tickets.write_ticket(run.path, msgspec.structs.replace(ticket, launches=len(run.launches())))
+
+
+def _check_one_device(device: str) -> None:
+    check_device(device)
+    if "," in device:
+        raise CockpitError(f"a run on several devices, {device}, does not wait in the queue: launch it when they are free")
 
 
 def _check_priority(priority: int) -> None:

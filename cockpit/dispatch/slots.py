@@ -111,7 +111,8 @@ def make_slots(
     runs: dict[str, list[str]] = {device: [] for device in titles}
     for holder in holders:
         found = [device for device, seen in lines.items() if any(holder.pid in line for line in seen)]
-        for device in found or suitable(holder.device, titles)[:1]:
+        asked = dict.fromkeys(device for name in holder.device.split(",") for device in suitable(name, titles)[:1])
+        for device in found or asked:
             runs[device].append(holder.run_id)
     ours = {holder.pid for holder in holders}
     return [

@@ -1,4 +1,4 @@
-"""The trainer's entry: `python -m cockpit.engine RUN train|test|preflight|fit`.
+"""The trainer's entry: `python -m cockpit.engine RUN train|rank|test|preflight|fit`.
 
 It names itself before torch is loaded.
 """
@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import errno
 import faulthandler
+import functools
 import importlib.metadata
 import os
 import platform
@@ -20,6 +21,7 @@ import psutil
 
 from cockpit import causes, dispatch, records, status
 from cockpit.engine.journal import SAMPLE_S, Journal, say
+from cockpit.engine.member import PATIENCE_S, take_part
 from cockpit.engine.stopping import BEFORE_STEPS, StopFlag, Stopped
 from cockpit.errors import CockpitError
 from cockpit.store import Run, RunStore
@@ -31,11 +33,14 @@ def main() -> int:
     """Do what the verb says with a run folder; return 0, 1 when the run failed, 2 when it could not begin."""
     parser = argparse.ArgumentParser(prog="python -m cockpit.engine", description=__doc__)
     parser.add_argument("run", type=Path, help="run folder")
-    parser.add_argument("verb", choices=("train", "test", "preflight", "fit"))
+    parser.add_argument("verb", choices=("train", "rank", "test", "preflight", "fit"))
     parser.add_argument("--seconds", type=float, default=5.0, help="preflight: how long to take steps")
-    parser.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:<n>")
+    parser.add_argument("--device", default="auto", help="auto, cpu, mps, cuda, cuda:<n>; train: or several")
     parser.add_argument("--sample-s", type=float, default=SAMPLE_S, help="seconds between live samples; 0: every step")
     parser.add_argument("--lock-fd", type=int, help="descriptor of the writer lock that the launcher holds for us")
+    parser.add_argument("--patience-s", type=float, default=PATIENCE_S, help="several devices: how long one waits")
+    parser.add_argument("--attempt", type=int, default=1, help="rank: ordinal of the launch")
+    parser.add_argument("--outbox", type=Path, default=Path(), help="rank: where its last word goes")
     args = parser.parse_args()
     faulthandler.enable()  # a crash in native code leaves its stack in the log
     run = Run(args.run.resolve())
@@ -46,26 +51,37 @@ def main() -> int:
             return _preflight(run, args.device, args.seconds)
         if args.verb == "fit":
             return _fit(run, args.device)
-        return _train(run, args.device, args.sample_s, args.lock_fd)
+        timing = {"sample_s": args.sample_s, "patience_s": args.patience_s}
+        if args.verb == "rank":
+            take_part(run, args.device, _explain, attempt=args.attempt, outbox=args.outbox, **timing)
+        return _train(run, args.device, args.lock_fd, **timing)
     except CockpitError as error:
         print(error, file=sys.stderr)
         return 2
 
 
-def _train(run: Run, device: str, sample_s: float, lock_fd: int | None) -> int:
+def _train(run: Run, device: str, lock_fd: int | None, *, sample_s: float, patience_s: float) -> int:
     stop = StopFlag()
     stop.install()
     lock = run.lock() if lock_fd is None else lock_fd
     os.set_inheritable(lock, False)  # a child of ours that outlives us must not keep the run locked
     attempt = len(run.launches()) + 1
     journal = Journal(run, attempt, sample_s)
-    launch = _introduce(device, attempt)
-    # First the log: the trace that an earlier attempt left in it must not be taken for the end of this one.
-    say("launched", f"attempt {attempt}, pid {launch.pid} on {launch.host}")
-    run.append_launch(launch)
+    _introduce(run, device, attempt)
+
+    def begin_attempt() -> None:
+        journal.attempt += 1
+        _introduce(run, device, journal.attempt)
+
     try:
         with stop.at_once(BEFORE_STEPS):  # torch takes seconds to load, minutes from a slow disk
-            from cockpit.engine.train import train
+            if "," in device:
+                from cockpit.engine.group import train_together
+
+                timing = {"sample_s": sample_s, "patience_s": patience_s}
+                train = functools.partial(train_together, begin_attempt=begin_attempt, lock=lock, **timing)
+            else:
+                from cockpit.engine.train import train
         train(run, device, journal, stop)
     except Stopped as stopped:
         journal.phase("stopped", str(stopped))
@@ -112,9 +128,9 @@ def _fit(run: Run, device: str) -> int:
     return 0
 
 
-def _introduce(device: str, attempt: int) -> records.Launch:
-    """Return this process as a line of launches.jsonl."""
-    return records.Launch(
+def _introduce(run: Run, device: str, attempt: int) -> None:
+    """Write this process as a line of launches.jsonl."""
+    launch = records.Launch(
         attempt=attempt,
         time=time.time(),
         argv=sys.orig_argv,
@@ -131,6 +147,9 @@ def _introduce(device: str, attempt: int) -> records.Launch:
         git_commit=_git_commit(),
         submission=os.environ.get("COCKPIT_SUBMISSION", ""),
     )
+    # First the log: the trace that an earlier attempt left in it must not be taken for the end of this one.
+    say("launched", f"attempt {attempt}, pid {launch.pid} on {launch.host}")
+    run.append_launch(launch)
 
 
 def _version(package: str) -> str:

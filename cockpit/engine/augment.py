@@ -22,7 +22,7 @@ MAX_DEGREES = 15.0
 """Largest rotation either way (the seed's recipe)."""
 HOLE = 12
 """Side of the square that cutout blackens, pixels (DeVries & Taylor 2017, arXiv 1708.04552, try 8 to 20)."""
-_CHUNK = 16
+CHUNK = 16
 """Batches augmented at once on a card, where launching kernels takes longer than running them."""
 _PIXELS = SIZE * SIZE
 _INSIDE = ~(SIZE - 1)  # SIZE is a power of two: a coordinate lies in 0..SIZE-1 exactly when none of these bits is set
@@ -44,6 +44,10 @@ class Plan(NamedTuple):
     """(N, 6) int32: the rotation in 16.16 fixed point, see `rotation`; None where nothing turns."""
     hole: Tensor | None
     """(N, 2) int32: first row and column of the square to blacken, which may reach beyond the image; None for none."""
+
+    def take(self, places: Tensor) -> "Plan":
+        """Return the plan of these places alone, in their order."""
+        return Plan(*(None if rows is None else rows[places] for rows in self))
 
 
 def draw_plan(num_images: int, seed: int, epoch: int, device: torch.device, *, augment: str, hflip: bool) -> Plan:
@@ -180,7 +184,7 @@ def batches(bank: ImageBank, plan: Plan, batch_size: int, *, first: int) -> Iter
 
     The last may be smaller. On a card many are augmented at once, on a CPU one, which stays in its caches.
     """
-    chunk = batch_size * (_CHUNK if bank.labels.device.type == "cuda" else 1)
+    chunk = batch_size * (CHUNK if bank.labels.device.type == "cuda" else 1)
     for start in range(first * batch_size, len(bank), chunk):
         images, labels = bank.batch(plan, start, start + chunk)
         yield from zip(images.split(batch_size), labels.split(batch_size), strict=True)

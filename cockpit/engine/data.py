@@ -7,6 +7,7 @@ import torch
 
 from cockpit import datasets
 from cockpit.engine.augment import ImageBank, Normalization
+from cockpit.engine.ranks import Ranks
 from cockpit.progress import Progress, Stop
 from cockpit.recipe import Recipe, val_images
 
@@ -83,10 +84,18 @@ class TrainingData(NamedTuple):
     """Measured on the training part; the test needs it too."""
 
 
-def load_training_data(recipe: Recipe, device: torch.device) -> TrainingData:
-    """Split a packed dataset's training images by the recipe and put both parts on the device."""
+def load_training_data(recipe: Recipe, device: torch.device, ranks: Ranks | None = None) -> TrainingData:
+    """Split a packed dataset's training images by the recipe and put both parts on the device.
+
+    Args:
+        recipe: The recipe.
+        device: The device.
+        ranks: Those who share the validation images, of which this process gets its part; None when it has all.
+    """
     images, labels = datasets.load_packed(recipe.dataset, "train")
     train, val = split_indices(len(images), recipe.val_fraction, recipe.seed)
+    if ranks is not None:
+        val = val[slice(*ranks.share(len(val)))]
     train_images = images[train]
     normalization = measure(train_images, recipe.normalize)
     return TrainingData(

@@ -39,9 +39,12 @@ def advise(run: Run, device: str) -> str:
 
     Args:
         run: The run.
-        device: What it asked for, see `choose_backend`.
+        device: What it asked for, see `choose_backend`; of several devices nothing is tried.
     """
     batch_size = run.recipe.batch_size
+    if "," in device:
+        said = f"out of memory with batch size {batch_size} shared by {device}"
+        return f"{said}; start a new run with a smaller --batch-size, or on more devices"
     backend = choose_backend(device, run.recipe.precision)
     free, total = _room(backend)
     room = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"

@@ -29,6 +29,7 @@ class Journal:
 
     Attributes:
         step: Optimizer steps done, as the next phase will say.
+        attempt: Ordinal of the launch, as the next phase will say.
     """
 
     def __init__(self, run: Run, attempt: int, sample_s: float = SAMPLE_S, *, aloud: bool = True) -> None:
@@ -49,7 +50,7 @@ class Journal:
         self._give_up_reserve()
         with contextlib.suppress(OSError), open(self._reserve, "xb") as file:  # x: not through a link, nor into a pipe
             file.write(bytes(_RESERVE_BYTES))
-        self._attempt = attempt
+        self.attempt = attempt
         self._sample_s = sample_s
         self._begun = time.monotonic()
         self._before_s = 0.0
@@ -78,7 +79,7 @@ class Journal:
             time=time.time(),
             state=state,
             detail=detail,
-            attempt=self._attempt,
+            attempt=self.attempt,
             step=self.step,
             elapsed_s=self.elapsed_s(),
         )
@@ -132,3 +133,29 @@ class Journal:
         if self._hardware is not None and now - self._last_device >= _DEVICE_S:
             self._last_device = now
             self.write(next(self._hardware))
+
+
+class MuteJournal(Journal):
+    """The journal of a rank that is not the first: it keeps the clock and writes nothing."""
+
+    def __init__(self) -> None:
+        """Begin the clock."""
+        self._begun = time.monotonic()
+        self._before_s = 0.0
+        self.step = 0
+
+    def close(self) -> None:
+        """Leave nothing to give up."""
+
+    def write(self, record: msgspec.Struct, *, durable: bool = False) -> None:
+        """Leave it to the first rank, as all that follows."""
+
+    def phase(self, state: records.State, detail: str = "") -> None:
+        """See `write`."""
+
+    def watch_device(self, kind: str, index: int, name: str) -> None:
+        """See `write`."""
+
+    def sample_due(self) -> bool:
+        """Say no: it is the first rank that samples."""
+        return False

@@ -10,6 +10,8 @@ from types import FrameType
 
 from cockpit.progress import Cancelled
 
+REQUESTS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+"""Signals that ask for a stop; USR1 is Slurm's warning."""
 BEFORE_STEPS = "before the first step"
 """When a stop came that left nothing to save."""
 
@@ -29,8 +31,8 @@ class StopFlag:
         return bool(self.reason)
 
     def install(self) -> None:
-        """Take TERM, INT and USR1 (Slurm's warning) as requests to stop, and ignore HUP: ssh may drop."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        """Take TERM, INT and USR1 as requests to stop, and ignore HUP: ssh may drop."""
+        for number in REQUESTS:
             signal.signal(number, self._ask)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 

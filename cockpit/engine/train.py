@@ -18,10 +18,11 @@ from cockpit.engine.augment import batches, draw_plan
 from cockpit.engine.backend import Backend, choose_backend, make_exact
 from cockpit.engine.checkpoint import LoopState, load_last, take_snapshot, take_up_best
 from cockpit.engine.data import TrainingData, load_training_data, prepare
-from cockpit.engine.evaluate import evaluate, run_test
+from cockpit.engine.evaluate import Scores, evaluate, run_test
 from cockpit.engine.interruptible import InterruptibleStep
 from cockpit.engine.journal import Journal
 from cockpit.engine.keeper import Keeper
+from cockpit.engine.ranks import Ranks, SharedStep, evaluate_together, only_way, own_batches
 from cockpit.engine.schedule import Schedule, make_schedule
 from cockpit.engine.step import TakeStep, make_optimizer, make_step
 from cockpit.engine.stopping import BEFORE_STEPS, StopFlag, Stopped
@@ -49,14 +50,31 @@ def train(run: Run, device: str, journal: Journal, stop: StopFlag) -> None:
     with Keeper(run, journal, loop.data.normalization, loop.classes) as keeper:
         while loop.state.epoch < loop.recipe.num_epochs:
             run_epoch(loop, keeper, stop)
+    journal.phase("finished", test_best(run, loop, journal, stop))
+
+
+def test_best(run: Run, loop: "Loop", journal: Journal, stop: StopFlag) -> str:
+    """Test a run's best weights and return what came of it, for the last record.
+
+    Raises:
+        Stopped: When `stop` said so.
+        CockpitError: When they cannot be tested, or the result cannot be kept.
+    """
     journal.phase("testing", f"epoch {loop.state.best_epoch} on the test images of {loop.recipe.dataset}")
     with stop.at_once("during the test; a resume tests it"):
         report = run_test(run, loop.backend)
-    journal.phase("finished", f"test top-1 {report.top1:.2%}")
+    return f"test top-1 {report.top1:.2%}"
 
 
-def begin(run: Run, device: str, journal: Journal, stop: StopFlag) -> "Loop":
+def begin(run: Run, device: str, journal: Journal, stop: StopFlag, ranks: Ranks | None = None) -> "Loop":
     """Prepare the data, choose how to step, and build the training, or take it up where it stands.
+
+    Args:
+        run: The run.
+        device: What this process was asked for, see `choose_backend`.
+        journal: Where the records go.
+        stop: Asked now and then.
+        ranks: The processes that share the training; None when it is this one's alone.
 
     Raises:
         Stopped: When `stop` said so; there is nothing to save yet.
@@ -69,17 +87,20 @@ def begin(run: Run, device: str, journal: Journal, stop: StopFlag) -> "Loop":
     with stop.at_once(BEFORE_STEPS):
         if recipe.exact:
             make_exact()
-        backend, choice = choose(run, choose_backend(device, recipe.precision), journal)
-        loop = Loop.begin(run, backend, choice, journal, stop)
-    how = f"{backend.name}, {choice.precision}, {choice.way}, {torch.get_num_threads()} threads"
+        backend, choice = choose(run, choose_backend(device, recipe.precision), journal, ranks)
+        loop = Loop.begin(run, backend, choice, journal, stop, ranks)
+    how = f"{choice.device}, {choice.precision}, {choice.way}, {torch.get_num_threads()} threads"
     journal.phase("running", f"{how}; {choice.reason}")
     return loop
 
 
-def choose(run: Run, backend: Backend, journal: Journal) -> tuple[Backend, records.Choice]:
+def choose(run: Run, backend: Backend, journal: Journal, ranks: Ranks | None) -> tuple[Backend, records.Choice]:
     """Return how the run's steps are computed: as its last attempt on this device did, else as the probe decides."""
-    choice = run.choice(backend.name)
-    if choice is None:
+    choice = run.choice(ranks.devices if ranks else backend.name)
+    if choice is None and ranks is not None:
+        choice = only_way(ranks.devices, backend)
+        journal.write(choice, durable=True)
+    elif choice is None:
         journal.phase("preparing", "measuring how to take a step")
         num_images = datasets.find_dataset(run.recipe.dataset).train_images
         num_train = num_images - val_images(num_images, run.recipe.val_fraction)
@@ -105,23 +126,36 @@ class Loop(NamedTuple):
     state: LoopState
     classes: tuple[str, ...]
     hflip: bool
+    ranks: Ranks | None
 
     @classmethod
-    def begin(cls, run: Run, backend: Backend, choice: records.Choice, journal: Journal, stop: StopFlag) -> "Loop":
+    def begin(
+        cls,
+        run: Run,
+        backend: Backend,
+        choice: records.Choice,
+        journal: Journal,
+        stop: StopFlag,
+        ranks: Ranks | None,
+    ) -> "Loop":
         """Build everything from the recipe, then take up the checkpoint if there is one."""
         recipe = run.recipe
         spec = datasets.find_dataset(recipe.dataset)
-        data = load_training_data(recipe, backend.device)
+        data = load_training_data(recipe, backend.device, ranks)
         torch.manual_seed(recipe.seed)
         model = build(recipe.model, spec.num_classes).to(backend.device).to(memory_format=torch.channels_last)
         model.train()
         optimizer = make_optimizer(model, recipe)
         state = load_last(run, model, optimizer) if os.path.lexists(run.last_path) else LoopState()
         take_up_best(run, state)
-        images, _ = data.train.plain(0, recipe.batch_size)
-        take_step = make_step(choice.way, model, optimizer, backend, images, recipe)
-        layer_by_layer = backend.device.type == "cpu" and choice.way == "eager"
-        take_step = InterruptibleStep(take_step, model, optimizer, stop, layer_by_layer=layer_by_layer)
+        if ranks is not None:
+            ranks.part_dropout(recipe.seed, state.step)
+            take_step = SharedStep(model, optimizer, backend, ranks, label_smoothing=recipe.label_smoothing)
+        else:
+            images, _ = data.train.plain(0, recipe.batch_size)
+            take_step = make_step(choice.way, model, optimizer, backend, images, recipe)
+            layer_by_layer = backend.device.type == "cpu" and choice.way == "eager"
+            take_step = InterruptibleStep(take_step, model, optimizer, stop, layer_by_layer=layer_by_layer)
         journal.continue_from(state.step, state.elapsed_s)
         journal.watch_device(backend.device.type, backend.device.index or 0, backend.name)
         schedule = make_schedule(recipe, math.ceil(len(data.train) / recipe.batch_size))
@@ -138,6 +172,7 @@ class Loop(NamedTuple):
             state,
             spec.classes,
             spec.hflip_ok,
+            ranks,
         )
 
     def steps(self) -> Generator[None]:
@@ -154,9 +189,10 @@ class Loop(NamedTuple):
         try:
             for images, labels in self._batches():
                 outcome = self.take_step(images, labels, self.schedule.lr(state.step))
+                num_images = min(recipe.batch_size, len(self.data.train) - state.batch * recipe.batch_size)
                 state.batch += 1
                 state.step += 1
-                tally.add(outcome, len(labels), state.step)
+                tally.add(outcome, num_images, state.step)
                 if self.journal.sample_due():
                     self._sample(tally)
                 yield
@@ -174,7 +210,10 @@ class Loop(NamedTuple):
             augment=self.recipe.augment,
             hflip=self.hflip,
         )
-        return batches(self.data.train, plan, self.recipe.batch_size, first=self.state.batch)
+        data, batch_size, first = self.data.train, self.recipe.batch_size, self.state.batch
+        if self.ranks is None:
+            return batches(data, plan, batch_size, first=first)
+        return own_batches(data, plan, batch_size, first=first, rank=self.ranks.rank, size=self.ranks.size)
 
     def _sample(self, tally: Tally) -> None:
         window = tally.window()
@@ -188,6 +227,12 @@ class Loop(NamedTuple):
             lr=self.schedule.lr(self.state.step - 1),
         )
 
+    def validate(self) -> Scores:
+        """Evaluate the network on the validation images."""
+        if self.ranks is None:
+            return evaluate(self.model, self.data.val, self.backend)
+        return evaluate_together(self.model, self.data.val, self.backend, self.ranks)
+
     def end_epoch(self) -> None:
         """Count the epoch and begin the next."""
         state = self.state
@@ -195,18 +240,19 @@ class Loop(NamedTuple):
         state.batch, state.epoch_loss, state.epoch_hits, state.epoch_s = 0, 0.0, 0.0, 0.0
 
 
-def run_epoch(loop: Loop, keeper: Keeper, stop: StopFlag) -> None:
-    """Train one epoch from the batch it stands at, validate, and keep the weights."""
+def run_epoch(loop: Loop, keeper: Keeper | None, stop: StopFlag) -> None:
+    """Train one epoch from the batch it stands at, validate, and keep the weights unless another rank does."""
     try:
         for _ in (steps := loop.steps()):
             if stop():
                 steps.close()
                 raise Stopped(f"by {stop.reason} at step {loop.state.step}")
         with stop.at_once("during the validation"):
-            scores = evaluate(loop.model, loop.data.val, loop.backend)
+            scores = loop.validate()
     except Stopped as stopped:
         _keep(loop, keeper)
-        keeper.flush()
+        if keeper is not None:
+            keeper.flush()
         raise Stopped(f"{stopped}, checkpoint saved") from None
     state, num_images = loop.state, len(loop.data.train)
     train_loss, train_acc, epoch_s = state.epoch_loss / num_images, state.epoch_hits / num_images, state.epoch_s
@@ -232,7 +278,8 @@ def run_epoch(loop: Loop, keeper: Keeper, stop: StopFlag) -> None:
     _keep(loop, keeper, best=best, epoch=epoch)
 
 
-def _keep(loop: Loop, keeper: Keeper, *, best: bool = False, epoch: records.Epoch | None = None) -> None:
+def _keep(loop: Loop, keeper: Keeper | None, *, best: bool = False, epoch: records.Epoch | None = None) -> None:
     loop.state.elapsed_s = loop.journal.elapsed_s()
     loop.journal.step = loop.state.step
-    keeper.keep(take_snapshot(loop.state, loop.model, loop.optimizer), best=best, epoch=epoch)
+    if keeper is not None:
+        keeper.keep(take_snapshot(loop.state, loop.model, loop.optimizer), best=best, epoch=epoch)

@@ -179,7 +179,7 @@ class CockpitApp(App[None]):
         places.check_resumable(run)
         place = places.place_of(run)
         wanted = info.ticket.device if info.ticket else places.device_of(run)
-        device = wanted if wanted in dict(places.device_choices(place)) else "auto"
+        device = wanted if places.has(place, wanted) else "auto"
         moved = "" if device == wanted else f" on another device: {wanted} is not on this machine"
         launches = run.launches()
         places.start(run, place, device=device)

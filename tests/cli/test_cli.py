@@ -52,6 +52,20 @@ def test_runs_that_are_not_there(runs, data_dir, capsys, words, sentence):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (["--exact"], "exact reruns are of one device, not of cpu,cpu; leave out --exact, or name one device"),
+        (["--way", "graph"], "way is graph, but several devices step eagerly; take --way auto, or one device"),
+        (["--batch-size", "1"], "batch size 1 is smaller than the 2 devices that share it; take at least 2, or fewer"),
+    ],
+)
+def test_what_several_devices_cannot_do(runs, capsys, words, sentence):
+    assert main(["train", "--device", "cpu,cpu", *words, "--runs", str(runs)]) == 2
+    assert capsys.readouterr().err.startswith(f"cockpit: {sentence}")
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
         (["data", "get", "nothing"], "unknown dataset 'nothing'"),
         (["data", "import", "cifar10", "nowhere"], "nowhere"),
         (["data", "import", "Bad/Name", "."], "dataset name 'Bad/Name' is not usable"),

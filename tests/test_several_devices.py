@@ -1,0 +1,208 @@
+"""One run on several devices: real processes that share it, are stopped, killed and suspended. All of it is slow."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from test_life import as_one_run, wait_for_step
+from waiting import wait_for
+
+from cockpit import launch, records, status
+from cockpit.recipe import Recipe
+from cockpit.store import RecordTail, Run, RunStore
+
+pytestmark = pytest.mark.slow
+EPOCHS, STEPS = 4, 9  # 144 training images in batches of 16
+
+
+@pytest.fixture
+def store(tmp_path, tiny) -> Iterator[RunStore]:
+    store = RunStore(tmp_path / "runs")
+    yield store
+    for run in store.list():
+        launch.send(run, "kill")
+
+
+def begin(store: RunStore, device: str = "cpu,cpu", **changes) -> Run:
+    run = store.create(
+        Recipe(**{"dataset": "tiny", "epochs": EPOCHS, "batch_size": 16, "lr": 0.02} | changes).complete()
+    )
+    launch.start(run, device=device, sample_s=0)
+    return run
+
+
+def end(run: Run) -> status.RunInfo:
+    wait_for(lambda: status.describe(run).status not in status.LIVE, 120, f"the end of {run.id}")
+    return status.describe(run)
+
+
+def rank(run: Run, number: int) -> psutil.Process:
+    """Return a rank's process, once it is there."""
+
+    def find() -> psutil.Process | None:
+        for child in psutil.Process(run.launches()[-1].pid).children():
+            with contextlib.suppress(psutil.Error):  # one that was there only for a moment
+                if child.environ().get("RANK") == str(number):
+                    return child
+        return None
+
+    process = wait_for(find, what=f"rank {number}")
+    assert process is not None
+    return process
+
+
+def running(run: Run) -> list[records.Phase]:
+    return [
+        record for record in RecordTail(run).read() if isinstance(record, records.Phase) and record.state == "running"
+    ]
+
+
+def step_of(record: records.Step | records.Epoch | None) -> int:
+    assert record is not None
+    return record.step
+
+
+def wait_for_running(run: Run, times: int) -> None:
+    wait_for(lambda: len(running(run)) == times, what=f"{times} times running")
+
+
+def test_two_ranks_give_the_losses_of_one_process(store):
+    """With a network that has no batch norm, whose statistics are each rank's own; 15 images are 7 and 8."""
+    kind = {"model": "vit_xs", "epochs": 1, "batch_size": 15, "precision": "fp32", "warmup_epochs": 0.0}
+    alone, together = (begin(store, device, **kind) for device in ("cpu", "cpu,cpu"))
+    assert (end(alone).status, end(together).status) == ("finished", "finished")
+    (steps, epochs), (shared_steps, shared_epochs) = as_one_run(alone), as_one_run(together)
+    assert list(shared_steps) == list(range(1, 11))
+    for step, (loss, acc, lr, epoch) in steps.items():
+        assert shared_steps[step] == (pytest.approx(loss, rel=1e-4), pytest.approx(acc, abs=1e-6), lr, epoch)
+    assert shared_epochs[1] == pytest.approx(epochs[1], rel=1e-4)
+    tests = [run.test_report() for run in (alone, together)]
+    assert tests[0] is not None
+    assert tests[1] is not None
+    assert tests[1].loss == pytest.approx(tests[0].loss, rel=1e-4)
+    choice = together.choice("cpu,cpu")
+    assert choice is not None
+    assert choice.way == "eager"
+    assert "batch norm takes its statistics of each device's images" in choice.reason
+
+
+def test_a_stop_is_heeded_at_the_same_step_by_all_and_any_number_of_devices_goes_on(store):
+    run = begin(store)
+    wait_for_step(run, STEPS + 3)
+    rank(run, 1).send_signal(signal.SIGUSR1)  # one that is asked alone cannot stop alone
+    info = end(run)
+    assert (info.status, info.detail.partition(" at step ")[0]) == ("stopped", "by SIGUSR1")
+    stopped_at = step_of(run.tail().step)
+    assert f"at step {stopped_at}, checkpoint saved" in info.detail
+    launch.start(run, device="cpu", sample_s=0)
+    wait_for_step(run, 2 * STEPS + 2)
+    assert launch.send(run, "stop")
+    assert end(run).status == "stopped"
+    again_at = step_of(run.tail().step)
+    launch.start(run, device="cpu,cpu", sample_s=0)
+    process = psutil.Process(run.launches()[-1].pid)
+    process.send_signal(signal.SIGHUP)
+    wait_for_running(run, 3)
+    rank(run, 0).send_signal(signal.SIGHUP)
+    assert end(run).status == "finished"
+    assert [phase.step for phase in running(run)] == [0, stopped_at, again_at]
+    steps, epochs = as_one_run(run)
+    assert list(steps) == list(range(1, EPOCHS * STEPS + 1))
+    assert list(epochs) == list(range(1, EPOCHS + 1))
+    assert (report := run.test_report()) is not None
+    assert report.images == 40
+
+
+def test_a_stop_while_the_ranks_start_leaves_nothing(store):
+    run = begin(store)
+    process = psutil.Process(run.launches()[-1].pid)
+    rank(run, 1)
+    process.send_signal(signal.SIGTERM)
+    info = end(run)
+    assert (info.status, info.detail) == ("stopped", "by SIGTERM while tiny was prepared")
+
+
+def test_a_rank_that_is_killed_is_started_again_once_and_the_second_time_the_run_fails(store):
+    run = begin(store, epochs=200)
+    wait_for_step(run, STEPS + 2)
+    saved_at = step_of(run.tail().epoch)
+    rank(run, 1).kill()
+    wait_for_running(run, 2)
+    assert running(run)[1].step >= saved_at
+    assert [one.attempt for one in run.launches()] == [1, 2]
+    assert status.describe(run).status == "running"
+    wait_for_step(run, running(run)[1].step + 2)
+    rank(run, 1).kill()
+    info = end(run)
+    assert info.status == "failed"
+    assert info.detail == "rank 1 was ended by signal 9 (SIGKILL); resume continues it"
+
+
+def test_the_first_rank_may_be_killed_too_and_the_run_reads_as_one(store):
+    run = begin(store)
+    wait_for_step(run, STEPS + 2)
+    rank(run, 0).kill()
+    assert end(run).status == "finished"
+    steps, epochs = as_one_run(run)
+    assert list(steps) == list(range(1, EPOCHS * STEPS + 1))
+    assert list(epochs) == list(range(1, EPOCHS + 1))
+    beginnings = [record for record in RecordTail(run).read() if isinstance(record, records.Phase)]
+    assert "rank 0 was ended by signal 9 (SIGKILL); it begins again from the last checkpoint" in [
+        phase.detail for phase in beginnings
+    ]
+
+
+def test_nobody_is_left_when_the_starter_is_killed_and_a_resume_begins_at_once(store):
+    run = begin(store, epochs=200)
+    wait_for_step(run, 2)
+    ranks = [rank(run, number) for number in (0, 1)]
+    ranks[1].suspend()
+    assert launch.send(run, "kill")
+    wait_for(lambda: status.describe(run).status == "lost", 5)
+    launch.start(run, device="cpu,cpu", sample_s=0)
+    for process in ranks:
+        wait_for(lambda process=process: not alive(process), 5, "the end of a rank")
+    wait_for_running(run, 2)
+    launch.send(run, "stop")
+    assert end(run).status == "stopped"
+
+
+def alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_rank_that_is_suspended_fails_the_run_in_bounded_time(store):
+    run = store.create(Recipe(dataset="tiny", epochs=200, batch_size=16).complete())
+    argv = [sys.executable, "-m", "cockpit.engine", str(run.path), "train", "--device", "cpu,cpu", "--sample-s", "0"]
+    process = subprocess.Popen([*argv, "--patience-s", "4"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for_step(run, 2)
+    rank(run, 1).suspend()
+    info = end(run)
+    process.wait()
+    assert (info.status, info.detail) == ("failed", "rank 1 did not answer for 4 s; resume continues it")
+
+
+def test_an_error_of_one_rank_is_the_runs_and_is_not_tried_again(store):
+    run = begin(store, lr=1e9, warmup_epochs=0.0)
+    info = end(run)
+    assert info.status == "failed"
+    assert info.detail.startswith("loss is NaN at step ")
+    assert len(run.launches()) == 1
+
+
+@pytest.mark.gpu
+def test_two_cards_train_a_run(tmp_path, digits):
+    """Not run yet on two cards by anybody: claim nothing of it."""
+    run = RunStore(tmp_path / "runs").create(Recipe(model="resnet18", epochs=3).complete())
+    launch.start(run, device="cuda:0,cuda:1")
+    info = end(run)
+    assert info.status == "finished", info.detail
+    assert os.path.exists(run.best_path)
