@@ -41,6 +41,7 @@ def main() -> int:
     parser.add_argument("--patience-s", type=float, default=PATIENCE_S, help="several devices: how long one waits")
     parser.add_argument("--attempt", type=int, default=1, help="rank: ordinal of the launch")
     parser.add_argument("--outbox", type=Path, default=Path(), help="rank: where its last word goes")
+    parser.add_argument("--starter", type=int, default=0, help="rank: the process that it must not outlive")
     args = parser.parse_args()
     faulthandler.enable()  # a crash in native code leaves its stack in the log
     run = Run(args.run.resolve())
@@ -53,7 +54,8 @@ def main() -> int:
             return _fit(run, args.device)
         timing = {"sample_s": args.sample_s, "patience_s": args.patience_s}
         if args.verb == "rank":
-            take_part(run, args.device, _explain, attempt=args.attempt, outbox=args.outbox, **timing)
+            mine = {"attempt": args.attempt, "outbox": args.outbox, "starter": args.starter}
+            take_part(run, args.device, _explain, **mine, **timing)
         return _train(run, args.device, args.lock_fd, **timing)
     except CockpitError as error:
         print(error, file=sys.stderr)

@@ -47,7 +47,14 @@ class Plan(NamedTuple):
 
     def take(self, places: Tensor) -> "Plan":
         """Return the plan of these places alone, in their order."""
-        return Plan(*(None if rows is None else rows[places] for rows in self))
+        return Plan(
+            order=self.order[places],
+            flip=self.flip[places],
+            top=self.top[places],
+            left=self.left[places],
+            affine=None if self.affine is None else self.affine[places],
+            hole=None if self.hole is None else self.hole[places],
+        )
 
 
 def draw_plan(num_images: int, seed: int, epoch: int, device: torch.device, *, augment: str, hflip: bool) -> Plan:

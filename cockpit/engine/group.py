@@ -66,7 +66,7 @@ def train_together(
     def go() -> LastWord:
         journal.phase("preparing", f"starting a process for each of {devices}")
         argv = ["-m", "cockpit.engine", str(run.path), "rank", "--device", devices, "--attempt", str(journal.attempt)]
-        argv += ["--sample-s", str(sample_s), "--patience-s", str(patience_s)]
+        argv += ["--starter", str(os.getpid()), "--sample-s", str(sample_s), "--patience-s", str(patience_s)]
         word = _launch(argv, devices.count(",") + 1, stop, patience_s)
         tail = run.tail()
         known = [record for record in (word, tail.epoch, tail.step) if record]

@@ -72,6 +72,7 @@ def take_part(
     sample_s: float,
     patience_s: float,
     outbox: Path,
+    starter: int,
 ) -> NoReturn:
     """Be the rank that torchrun's environment says, and exit.
 
@@ -83,11 +84,12 @@ def take_part(
         sample_s: Seconds between live samples.
         patience_s: Seconds to wait for the others at any exchange.
         outbox: Where the last words go.
+        starter: The process that this one must not outlive.
     """
     stop = StopFlag()
     stop.install()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)  # the starter has them wait until there is who heeds them
-    _die_with_the_starter()
+    _die_with(starter)
     rank = int(os.environ["RANK"])
     journal = MuteJournal() if rank else Journal(run, attempt, sample_s)
     try:
@@ -134,9 +136,8 @@ def _share_training(run: Run, device: str, journal: Journal, own_stop: StopFlag,
     return test_best(run, loop, journal, own_stop) if ranks.rank == 0 else ""
 
 
-def _die_with_the_starter() -> None:
+def _die_with(starter: int) -> None:
     """See that this process does not outlive the one that started it, however that one ends."""
-    starter = os.getppid()
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=_watch, args=(starter,), name="watch", daemon=True).start()

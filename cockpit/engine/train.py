@@ -157,7 +157,8 @@ class Loop(NamedTuple):
             layer_by_layer = backend.device.type == "cpu" and choice.way == "eager"
             take_step = InterruptibleStep(take_step, model, optimizer, stop, layer_by_layer=layer_by_layer)
         journal.continue_from(state.step, state.elapsed_s)
-        journal.watch_device(backend.device.type, backend.device.index or 0, backend.name)
+        shown = backend.name if ranks is None else f"{backend.name} (1 of {ranks.size})"
+        journal.watch_device(backend.device.type, backend.device.index or 0, shown)
         schedule = make_schedule(recipe, math.ceil(len(data.train) / recipe.batch_size))
         return cls(
             recipe,
