@@ -9,10 +9,11 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
+from disks import fill, mounted
 from test_life import as_one_run, wait_for_step
 from waiting import wait_for
 
-from cockpit import launch, records, status
+from cockpit import durable, launch, records, status
 from cockpit.recipe import Recipe
 from cockpit.store import RecordTail, Run, RunStore
 
@@ -140,7 +141,7 @@ def test_a_rank_that_is_killed_is_started_again_once_and_the_second_time_the_run
     rank(run, 1).kill()
     info = end(run)
     assert info.status == "failed"
-    assert info.detail == "rank 1 was ended by signal 9 (SIGKILL); resume continues it"
+    assert info.detail == "rank 1 was ended by signal 9 (SIGKILL)"
 
 
 def test_the_first_rank_may_be_killed_too_and_the_run_reads_as_one(store):
@@ -187,7 +188,7 @@ def test_a_rank_that_is_suspended_fails_the_run_in_bounded_time(store):
     rank(run, 1).suspend()
     info = end(run)
     process.wait()
-    assert (info.status, info.detail) == ("failed", "rank 1 did not answer for 4 s; resume continues it")
+    assert (info.status, info.detail) == ("failed", "rank 1 did not answer for 4 s")
 
 
 def test_an_error_of_one_rank_is_the_runs_and_is_not_tried_again(store):
@@ -196,6 +197,30 @@ def test_an_error_of_one_rank_is_the_runs_and_is_not_tried_again(store):
     assert info.status == "failed"
     assert info.detail.startswith("loss is NaN at step ")
     assert len(run.launches()) == 1
+
+
+def test_want_of_memory_of_one_rank_is_the_runs_and_nothing_is_tried_again(store):
+    run = begin(store, model="resnet18", epochs=200, batch_size=144)
+    wait_for_running(run, 1)
+    rank(run, 1).rlimit(psutil.RLIMIT_AS, (1 << 30, 1 << 30))  # less than it has: it gets nothing more
+    info = end(run)
+    assert info.status == "failed"
+    assert info.detail == (
+        "rank 1: out of memory with batch size 144 shared by cpu,cpu; start a new run with a smaller --batch-size, or "
+        "on more devices"
+    )
+    assert len(run.launches()) == 1
+
+
+def test_a_full_disk_fails_the_run_in_the_words_of_one_device(tmp_path, tiny):
+    with mounted(tmp_path / "disk", size_bytes=8 << 20) as disk:
+        run = begin(RunStore(disk / "runs"), epochs=2_000)
+        wait_for(lambda: run.last_path.exists() and run.tail().epoch, what="the first epoch")
+        fill(disk, but_bytes=0)
+        info = end(run)
+        assert info.status == "failed"
+        assert "make room, then resume the run" in info.detail
+        durable.read_checked(run.last_path)
 
 
 @pytest.mark.gpu

@@ -73,7 +73,9 @@ def enqueue_again(
 def _check_one_device(device: str) -> None:
     check_device(device)
     if "," in device:
-        raise CockpitError(f"a run on several devices, {device}, does not wait in the queue: launch it when they are free")
+        raise CockpitError(
+            f"a run on several devices, {device}, does not wait in the queue: launch it when they are free"
+        )
 
 
 def _check_priority(priority: int) -> None:

@@ -68,6 +68,7 @@ def train_together(
         argv = ["-m", "cockpit.engine", str(run.path), "rank", "--device", devices, "--attempt", str(journal.attempt)]
         argv += ["--starter", str(os.getpid()), "--sample-s", str(sample_s), "--patience-s", str(patience_s)]
         word = _launch(argv, devices.count(",") + 1, stop, patience_s)
+        journal.reopen()
         tail = run.tail()
         known = [record for record in (word, tail.epoch, tail.step) if record]
         journal.continue_from(max(one.step for one in known), max(one.elapsed_s for one in known))
@@ -83,7 +84,7 @@ def train_together(
         raise Stopped(word.detail)
     if word.state == "parted":
         killer = causes.told_by_kernel(run.launches()[-1])
-        raise CockpitError(f"{word.detail}{f'; {killer}' if killer else ''}; resume continues it")
+        raise CockpitError(f"{word.detail}{f'; {killer}' if killer else ''}")
     if word.state != "finished":
         raise CockpitError(word.detail)
     journal.phase("finished", word.detail)
@@ -172,7 +173,7 @@ def judge(words: dict[int, LastWord], failures: dict[int, int], size: int, patie
     if any(word.state == "unanswered" for word in words.values()):
         silent = [str(rank) for rank in range(size) if rank not in words]
         who = f"rank {' and rank '.join(silent)}" if silent else "some rank"
-        return _ending("failed", f"{who} did not answer for {patience_s:.0f} s; resume continues it")
+        return _ending("failed", f"{who} did not answer for {patience_s:.0f} s")
     for rank, code in failures.items():
         if rank not in words:
             return _ending("parted", f"rank {rank} {_describe(code)}")

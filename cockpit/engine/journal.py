@@ -32,7 +32,9 @@ class Journal:
         attempt: Ordinal of the launch, as the next phase will say.
     """
 
-    def __init__(self, run: Run, attempt: int, sample_s: float = SAMPLE_S, *, aloud: bool = True) -> None:
+    def __init__(
+        self, run: Run, attempt: int, sample_s: float = SAMPLE_S, *, aloud: bool = True, last: bool = True
+    ) -> None:
         """Append to a run's records.
 
         Args:
@@ -40,16 +42,20 @@ class Journal:
             attempt: Ordinal of the launch.
             sample_s: Seconds between live samples, 0 for every step.
             aloud: Whether phases are printed too.
+            last: Whether the last words will be written here, for which room is reserved.
 
         Raises:
             CockpitError: When the records cannot be written.
         """
         self._aloud = aloud
+        self._run = run
         self._lines = run.append_metrics()
-        self._reserve = run.reserve_path
+        self._reserve = run.reserve_path if last else None
         self._give_up_reserve()
-        with contextlib.suppress(OSError), open(self._reserve, "xb") as file:  # x: not through a link, nor into a pipe
-            file.write(bytes(_RESERVE_BYTES))
+        if self._reserve is not None:
+            # x: not through a link, nor into a pipe
+            with contextlib.suppress(OSError), open(self._reserve, "xb") as file:
+                file.write(bytes(_RESERVE_BYTES))
         self.attempt = attempt
         self._sample_s = sample_s
         self._begun = time.monotonic()
@@ -65,7 +71,13 @@ class Journal:
 
     def _give_up_reserve(self) -> None:
         with contextlib.suppress(OSError):
-            self._reserve.unlink()
+            if self._reserve is not None:
+                self._reserve.unlink()
+
+    def reopen(self) -> None:
+        """Go on behind what another process has appended meanwhile, whose last line may be torn."""
+        with self._lines:
+            self._lines = self._run.append_metrics()
 
     def write(self, record: msgspec.Struct, *, durable: bool = False) -> None:
         """Append one record; a durable one is on the disk when this returns."""

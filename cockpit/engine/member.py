@@ -91,7 +91,7 @@ def take_part(
     signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)  # the starter has them wait until there is who heeds them
     _die_with(starter)
     rank = int(os.environ["RANK"])
-    journal = MuteJournal() if rank else Journal(run, attempt, sample_s)
+    journal = MuteJournal() if rank else Journal(run, attempt, sample_s, last=False)
     try:
         state, detail = _train(run, devices, rank, journal, stop, patience_s)
     except Exception as error:  # the engine's edge in this process

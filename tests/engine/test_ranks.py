@@ -81,7 +81,7 @@ def word(state: State, detail: str = "") -> LastWord:
         ({}, {1: -11, 0: -9}, "parted", "rank 1 was ended by signal 11 (SIGSEGV)"),
         ({1: word("parted")}, {0: -9, 1: 1}, "parted", "rank 0 was ended by signal 9 (SIGKILL)"),
         ({1: word("parted")}, {0: 3}, "parted", "rank 0 ended without a word (exit code 3; log.txt may tell more)"),
-        ({0: word("unanswered")}, {0: 1, 1: -9}, "failed", "rank 1 did not answer for 60 s; resume continues it"),
+        ({0: word("unanswered")}, {0: 1, 1: -9}, "failed", "rank 1 did not answer for 60 s"),
         ({0: word("parted", "eh"), 1: word("parted")}, {0: 1, 1: 1}, "parted", "the ranks lost each other: eh"),
     ],
 )
