@@ -28,6 +28,11 @@ time.sleep(int(home[-1], 16) / 1000)
 line = json.dumps([os.path.basename(home), device, begun, time.monotonic()]) + "\\n"
 os.write(os.open(os.path.dirname(home) + "/.ran", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), line.encode())
 """
+HELD_TRAINER = _TRAINER.replace(
+    "time.sleep(int(home[-1], 16) / 1000)",
+    "while not os.path.exists(os.path.dirname(home) + '/.go'): time.sleep(0.01)",
+)
+"""One that lives until there is a file `.go` in the folder of the runs."""
 
 
 def make_trainer(folder: Path, text: str = _TRAINER) -> Path:

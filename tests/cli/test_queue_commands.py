@@ -4,7 +4,7 @@ import json
 import sys
 
 import pytest
-from tiny import make_trainer, ran
+from tiny import HELD_TRAINER, make_trainer, ran
 from waiting import wait_for
 
 from cockpit import status
@@ -88,6 +88,10 @@ def test_a_preset_counts_for_its_own_runs_only(paused, cockpit):
             "10,201 runs would result from these lists; a sweep is of 10,000 at most",
         ),
         (["train", "--priority", "9" * 30, "--enqueue"], "it must be -1000000 to 1000000"),
+        (
+            ["train", "--device", "cpu,cpu", "--enqueue"],
+            "a run on several devices, cpu,cpu, does not wait in the queue",
+        ),
         (["train", "--where", "slurm", "--enqueue"], "the queue is this machine's, and Slurm has one of its own"),
         (["train", "--seed", "1,x", "--enqueue"], "seed is 'x'; it must be a whole number"),
         (["train", "--model", "resnet20,resnet19", "--enqueue"], "unknown model 'resnet19'"),
@@ -148,9 +152,12 @@ def test_the_order_is_changed(paused, cockpit):
 
 def test_the_queue_moves_whenever_somebody_looks(runs, cockpit):
     store = RunStore(runs)
+    make_trainer(runs.parent, HELD_TRAINER)
     rows, said = cockpit("train", "--seed", "1,2", "--enqueue", "--device", "cpu")
     first, second = (row["id"] for row in rows)
     assert f"queue: {first} is launched on cpu" in said
+    assert second not in cockpit("queue")[1]
+    (runs / ".go").touch()
     wait_for(lambda: all(slot.free for slot in look(store).devices), what="a free device")
     _, said = cockpit("queue")
     assert f"queue: {second} is launched on cpu" in said

@@ -41,6 +41,12 @@ def test_a_run_has_the_device_that_it_was_launched_on():
     assert (found["cuda:1"].free, found["cpu"].free) == (1, 0)
 
 
+def test_a_run_on_several_devices_has_all_of_them():
+    found = slots([gpu(0, seen=False), gpu(1, seen=False), gpu(2)], [Holder("ours", "cuda:0,cuda:1", OURS)])
+    assert [found[device].runs for device in ("cuda:0", "cuda:1", "cuda:2")] == [("ours",), ("ours",), ()]
+    assert slots([], [Holder("ours", "cpu,cpu", OURS)])["cpu"].runs == ("ours",)
+
+
 def test_a_run_that_took_any_card_has_the_one_where_it_is_seen():
     found = slots([gpu(0), gpu(1, OURS)], [Holder("ours", "auto", OURS)])
     assert (found["cuda:0"].free, found["cuda:1"].runs) == (1, ("ours",))
