@@ -14,6 +14,7 @@ from test_life import as_one_run, wait_for_step
 from waiting import wait_for
 
 from cockpit import durable, launch, records, status
+from cockpit.devices import is_here
 from cockpit.recipe import Recipe
 from cockpit.store import RecordTail, Run, RunStore
 
@@ -224,6 +225,7 @@ def test_a_full_disk_fails_the_run_in_the_words_of_one_device(tmp_path, tiny):
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not is_here("cuda:0,cuda:1"), reason="there are no two cards")
 def test_two_cards_train_a_run(tmp_path, digits):
     """Not run yet on two cards by anybody: claim nothing of it."""
     run = RunStore(tmp_path / "runs").create(Recipe(model="resnet18", epochs=3).complete())

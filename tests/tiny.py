@@ -64,7 +64,10 @@ def kill_in_the_middle(ticker: subprocess.Popen[str], within_s: float) -> bool:
 
 def ran(store: RunStore) -> list[tuple[str, str, float, float]]:
     """Return (run, device, begin, end) of every trainer that came to its end."""
-    lines = (store.root / ".ran").read_text().splitlines()
+    try:
+        lines = (store.root / ".ran").read_text().splitlines()
+    except FileNotFoundError:
+        return []
     return [tuple(json.loads(line)) for line in lines]
 
 

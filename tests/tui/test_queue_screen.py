@@ -5,6 +5,7 @@ import sys
 import pytest
 from folders import live, make_run, screen_text, settle, toasts
 from tiny import make_trainer, ran
+from waiting import wait_for
 
 from cockpit import tickets
 from cockpit.dispatch import order
@@ -111,7 +112,7 @@ async def test_p_pauses_and_goes_on_and_the_first_is_launched(app, store, tmp_pa
         await pilot.press("p")
         await settle(pilot, lambda: f"queue: {run.id} is launched on cpu" in toasts(app))
         await settle(pilot, lambda: "Nothing waits." in screen_text(app))
-    assert len(ran(store)) == 1
+    wait_for(lambda: len(ran(store)) == 1)
 
 
 async def test_an_open_cockpit_keeps_the_queue_moving(app, store, tmp_path, monkeypatch):
