@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -159,11 +160,17 @@ def test_a_run_that_outlives_its_time_limit_twice_has_the_uninterrupted_losses(c
         assert "by SIGUSR1 at step" in info.detail
         assert "checkpoint saved" in info.detail
 
-        def begins_again(attempt: int = attempt) -> bool:  # Slurm makes it wait two minutes once it has left its node
+        # Slurm makes it wait two minutes once it has left its node, which refuses a job that begins in the very
+        # second of its end ("Job credential revoked").
+        wait_for(lambda: "idle" in cluster.run("sinfo", "--noheader", "--format=%T"), what="the job off its node")
+        left = time.monotonic()
+        wait_for(lambda left=left: time.monotonic() > left + 2)
+
+        def begins_again(attempt: int = attempt) -> bool:
             cluster.run("scontrol", "update", f"JobId={job_of(run)}", "TimeLimit=60", "StartTime=now")
             return len(run.launches()) == attempt + 1
 
-        wait_for(begins_again, what="the next launch")
+        wait_for(begins_again, what="the next launch", every_s=1.0)
     assert wait_for_end(run).status == "finished"
     assert [one.attempt for one in run.launches()] == [1, 2, 3]
     assert len(run.submissions()) == 1
