@@ -19,6 +19,7 @@ from textual.strip import Strip
 
 from cockpit.status import LIVE, RunInfo
 from cockpit.tui.text import COLORS, NO_VALUE, cells, day_and_time, duration, percent, status_word
+from nets.catalog import MODELS
 
 _GAP = 2
 """Columns of the screen between two columns of the table, half of it on either side."""
@@ -37,6 +38,8 @@ class Column(NamedTuple):
     """What stands in a row."""
     right: bool = True
     """Whether it is aligned at its right end."""
+    most: int = 0
+    """Characters it grows to where there is room."""
 
     def fit(self, text: str) -> str:
         """Cut or pad a text to the column's width, the gap on both sides included."""
@@ -61,7 +64,7 @@ def _took(row: RunInfo) -> str:
 
 COLUMNS = (
     Column("status", 10, 0, lambda row: status_word(row.status), right=False),
-    Column("model", 11, 1, lambda row: row.model, right=False),
+    Column("model", 11, 1, lambda row: row.model, right=False, most=max(map(len, MODELS))),
     Column("dataset", 8, 2, lambda row: row.dataset, right=False),
     Column("epoch", 7, 3, lambda row: f"{row.epoch}/{row.epochs}"),
     Column("val %", 6, 4, lambda row: _marked(row, row.best_val_acc)),
@@ -245,6 +248,13 @@ def _fitting(columns: Sequence[Column], width: int) -> tuple[Column, ...]:
     for column in sorted(columns, key=lambda column: column.rank):
         width -= column.width + _GAP
         if width < 0:
+            width += column.width + _GAP
             break
         shown.add(column.title)
-    return tuple(column for column in columns if column.title in shown)
+    fitting: list[Column] = []
+    for column in columns:
+        if column.title in shown:
+            more = max(0, min(column.most - column.width, width))
+            width -= more
+            fitting.append(column._replace(width=column.width + more))
+    return tuple(fitting)

@@ -79,6 +79,14 @@ async def test_the_important_columns_fit_80_columns(app, store):
         assert sum(column.width + 2 for column in table.columns) <= 80
 
 
+async def test_names_of_networks_are_whole_where_there_is_room(app, store):
+    make_run(store, SECOND, recipe=Recipe(model="seresnext101_32x4d").complete())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: "seresnext10…" in screen_text(app))
+        await pilot.resize_terminal(120, 40)
+        await settle(pilot, lambda: "seresnext101_32x4d" in screen_text(app))
+
+
 async def test_the_detail_names_the_cause_and_the_remedy(app, store):
     finished(make_run(store, FIRST), state="failed", detail="CUDA out of memory; halve batch_size")
     async with app.run_test(size=(120, 24)) as pilot:
