@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from cockpit.files import LINE_BYTES, RECORDS_BYTES, open_to_append, open_to_rea
 
 _BLOCK_BYTES = 16_384
 _LARGEST_BLOCK_BYTES = 1 << 20
+_EMPTY_LINES = re.compile(rb"\n\n+")
 
 
 class LineWriter:
@@ -51,7 +53,7 @@ class LineWriter:
 class LineTail:
     """Reads the whole lines that were appended to a file; a torn last line waits for its end.
 
-    A line longer than `LINE_BYTES` is passed over, and never held whole.
+    A line longer than `LINE_BYTES` is passed over, and never held whole; so is an empty one.
     """
 
     def __init__(self, path: Path, portion_bytes: int = 8 << 20) -> None:
@@ -100,23 +102,23 @@ class LineTail:
                 whole, newline, torn = (torn + chunk).rpartition(b"\n")
                 if newline:
                     self._offset += len(whole) + 1
-                    lines = whole.split(b"\n")
+                    lines = _split(whole)
                     if self._in_long_line:
                         lines, self._in_long_line = lines[1:], False
-                    yield False, _without_long(lines) if _has_long(whole) else lines
+                    yield False, _without_long(lines) if _has_long(whole) else _without_empty(lines)
                 if len(torn) > LINE_BYTES:
                     self._offset += len(torn)
                     torn, self._in_long_line = b"", True
 
 
 def whole_lines(path: Path) -> Iterator[bytes]:
-    """Yield the whole lines of a file that are not too long, none when it cannot be read."""
+    """Yield the whole lines of a file that are neither too long nor empty, none when it cannot be read."""
     for _, lines in LineTail(path).read():
         yield from lines
 
 
 def lines_backwards(path: Path) -> Iterator[bytes]:
-    """Yield the whole lines of a file that are not too long, the last first; a torn last line is left out.
+    """Yield what `whole_lines` yields, the last first; a torn last line is left out.
 
     Raises:
         FileNotFoundError: When there is no file.
@@ -130,18 +132,27 @@ def lines_backwards(path: Path) -> Iterator[bytes]:
             file.seek(start)
             block = file.read(position - start) + rest
             position, block_bytes = start, min(2 * block_bytes, _LARGEST_BLOCK_BYTES)
-            rest, *lines = block.split(b"\n")
+            rest, *lines = _split(block)
             if lines and unwanted:
                 lines, unwanted = lines[:-1], False
-            yield from reversed(_without_long(lines) if _has_long(block) else lines)
+            yield from reversed(_without_long(lines) if _has_long(block) else _without_empty(lines))
             if unwanted or len(rest) > LINE_BYTES:
                 rest, unwanted = b"", True
-        if not unwanted:
+        if rest and not unwanted:
             yield rest
 
 
+def _split(block: bytes) -> list[bytes]:
+    """Split at newlines, many in a row taken for one: a file full of them must not become a list of as many lines."""
+    return (_EMPTY_LINES.sub(b"\n", block) if b"\n\n" in block else block).split(b"\n")
+
+
+def _without_empty(lines: list[bytes]) -> list[bytes]:
+    return [line for line in lines if line]
+
+
 def _without_long(lines: list[bytes]) -> list[bytes]:
-    return [line for line in lines if len(line) <= LINE_BYTES]
+    return [line for line in lines if 0 < len(line) <= LINE_BYTES]
 
 
 def _has_long(block: bytes) -> bool:

@@ -1,5 +1,7 @@
 """Files of lines, read while they grow: nothing twice, nothing torn."""
 
+import tracemalloc
+
 import pytest
 
 from cockpit.lines import LineTail, lines_backwards, whole_lines
@@ -24,7 +26,7 @@ def test_a_torn_line_waits_until_it_is_whole(tmp_path):
 def test_lines_do_not_depend_on_the_portions_they_are_read_in(tmp_path, size):
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b"one\n\ntwo\nthree\nfo")
-    assert lines_of(LineTail(path, portion_bytes=size)) == [b"one", b"", b"two", b"three"]
+    assert lines_of(LineTail(path, portion_bytes=size)) == [b"one", b"two", b"three"]
 
 
 def test_a_file_that_was_cut_short_or_replaced_is_read_again(tmp_path):
@@ -45,8 +47,8 @@ def test_backwards_gives_the_same_lines(tmp_path, num_bytes):
     path = tmp_path / "metrics.jsonl"
     lines = [b"x" * (number * 37 % 301) for number in range(1 + num_bytes // 150)]
     path.write_bytes(b"".join(line + b"\n" for line in lines) + b"torn")
-    assert list(lines_backwards(path)) == lines[::-1]
-    assert list(whole_lines(path)) == lines
+    assert list(lines_backwards(path)) == [line for line in reversed(lines) if line]
+    assert list(whole_lines(path)) == [line for line in lines if line]
 
 
 @pytest.mark.parametrize("content", [b"", b"torn"])
@@ -57,3 +59,14 @@ def test_no_whole_line(tmp_path, content):
         list(lines_backwards(path))
     path.write_bytes(content)
     assert list(lines_backwards(path)) == list(whole_lines(path)) == []
+
+
+def test_a_file_full_of_newlines_takes_no_more_room_than_its_portions(tmp_path):
+    path = tmp_path / "lines"
+    path.write_bytes(b"a\n" + b"\n" * 30_000_000 + b"b\n")
+    tracemalloc.start()
+    assert list(whole_lines(path)) == [b"a", b"b"]
+    assert list(lines_backwards(path)) == [b"b", b"a"]
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 40_000_000

@@ -120,7 +120,7 @@ def test_lines_too_long_are_left_out_in_whatever_portions_and_direction_they_are
     def check(sizes: list[int], torn: bytes, portion_bytes: int, cuts: list[int]) -> None:
         lines = [b"%c" % (97 + place) * size for place, size in enumerate(sizes)]
         content = b"".join(line + b"\n" for line in lines) + torn
-        short = [line for line in lines if len(line) <= 20]
+        short = [line for line in lines if 0 < len(line) <= 20]
         path.unlink(missing_ok=True)
         tail, found = LineTail(path, portion_bytes), []
         for piece in pieces(content, cuts):
