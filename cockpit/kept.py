@@ -63,6 +63,7 @@ class KeptRun(Run):
             if self._tail:
                 self._appended = LineTail(self.metrics_path)
                 self._appended.skip()  # before the look back: what comes in between is read twice, which does no harm
+            self._tail = None  # if that fails, the next look begins anew
             tail = super().tail()
         self._tail = tail
         return tail

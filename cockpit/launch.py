@@ -82,6 +82,11 @@ def _leave_to_other_host(run: Run, *, force: bool) -> None:
 def check_placement(recipe: Recipe, device: str) -> None:
     """Raise CockpitError when a device is not here, or a recipe cannot be trained on several."""
     check_device(device)
+    check_shared(recipe, device)
+
+
+def check_shared(recipe: Recipe, device: str) -> None:
+    """Raise CockpitError when a recipe cannot be trained on several devices, if it is several."""
     num_devices = device.count(",") + 1
     if num_devices == 1:
         return

@@ -36,7 +36,7 @@ def check(place: str, device: str, *recipes: Recipe) -> None:
         return
     devices.check_device(device)
     for recipe in recipes:
-        launch.check_placement(recipe, device)
+        launch.check_shared(recipe, device)
 
 
 def has(place: str, device: str) -> bool:

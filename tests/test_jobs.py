@@ -10,9 +10,11 @@ from test_status import launch_of, say
 
 from cockpit import launch, places, records, status
 from cockpit.cli import main
+from cockpit.dispatch import order
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunStore
+from cockpit.tui.watch import RunsReader
 
 NAME = "a-run.1-abc"
 USR1 = "by SIGUSR1 at step 9, checkpoint saved"
@@ -264,3 +266,27 @@ def test_a_damaged_folder_gives_a_row(fake, run, name, junk):
             places.check_resumable(run)
     else:  # a torn line was written before Slurm was asked
         assert info.status == "waiting"
+
+
+def test_a_run_that_waits_in_the_queue_leaves_it_for_slurm(fake, run, capsys):
+    fake("sbatch", "echo 17")
+    squeue(fake, "PENDING")
+    store = RunStore(run.path.parent)
+    order.enqueue_again(store, run, device="cpu")
+    assert main(["resume", run.id, "--where", "slurm", "--device", "cpu", "--detach", "--runs", str(store.root)]) == 0
+    assert capsys.readouterr().out == f"{run.id}\n"
+    assert run.ticket() is None
+    assert run.submissions()[-1].job == "17"
+    assert main(["resume", run.id, "--enqueue", "--where", "local", "--runs", str(store.root)]) == 2
+    assert "Slurm has one of its own" in capsys.readouterr().err
+
+
+def test_a_list_learns_that_slurm_has_taken_a_job_after_all(fake, run):
+    fake("squeue", "exit 0")
+    submitted(run, job="")
+    reader = RunsReader(RunStore(run.path.parent))
+    (look,) = reader.look()
+    assert look.rows[0].status == "waiting"
+    squeue(fake, "PENDING")
+    (look,) = reader.look()
+    assert look.rows[0].status == "pending"

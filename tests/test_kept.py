@@ -83,3 +83,18 @@ def test_looking_back_over_a_long_run_takes_little_memory(store):
     assert tail.phase is not None
     assert (tail.phase.state, tail.phase.attempt) == ("running", 2), "it stands half a file before the end"
     assert peak_bytes < 6_000_000
+
+
+def test_a_run_stays_damaged_until_it_is_not(store):
+    run = finished(make_run(store))
+    kept = KeptRun(run.path)
+    for looks in range(1, 4):
+        describe(kept)
+        write(run, step(float(looks)))  # from the second look on only what was appended is read
+    whole = run.metrics_path.read_bytes()
+    run.metrics_path.write_bytes(bytes(99) + b"\n")
+    for _ in range(3):
+        assert describe(kept) == describe(Run(run.path))
+        assert describe(kept).status == "damaged"
+    run.metrics_path.write_bytes(whole)
+    assert describe(kept) == describe(Run(run.path))

@@ -1,6 +1,7 @@
 """The queue with nobody watching: each trainer's last act is that the next may start."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -71,6 +72,21 @@ def ticking(store: RunStore) -> list[psutil.Process]:
         if "--after" in words and str(store.root) in words:
             found.append(process)
     return found
+
+
+def test_what_a_trainer_sets_for_itself_is_not_handed_on(store, tmp_path, monkeypatch):
+    order.enqueue(store, [Recipe().complete()], device="cpu")
+    printer = tmp_path / "printer"
+    printer.write_text(
+        f"#!/bin/sh\nenv > {tmp_path}/environment.new\nmv {tmp_path}/environment.new {tmp_path}/environment\n"
+    )
+    printer.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(printer))
+    environment = dict(os.environ)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    tick_when_gone(store, environment)
+    wait_for((tmp_path / "environment").exists, what="the next")
+    assert "OMP_NUM_THREADS=1" not in (tmp_path / "environment").read_text().split()
 
 
 def test_the_next_starts_once_the_trainer_is_gone(store, tmp_path):

@@ -41,11 +41,12 @@ def follow(run: Run) -> status.RunInfo:
         for info in _until_end(run):
             for record in tail.read():
                 view.show(record)
-            queued = f"{info.status}: {info.detail}" if info.status in ("pending", "unknown") else ""
+            waits = info.status in ("pending", "unknown") or info.ticket is not None
+            queued = f"{info.status}: {info.detail}" if waits else ""
             if queued not in ("", told):
                 view.tell(queued)
             told = queued or told
-            if info.status not in status.LIVE:
+            if info.status not in status.LIVE and info.ticket is None:
                 for record in tail.read():
                     view.show(record)
                 return info

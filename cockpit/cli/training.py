@@ -130,6 +130,8 @@ class Resume(Launching):
         if self.enqueue:
             order.enqueue_again(store, run, device=self.device, sample_s=self.sample_s, priority=self.priority)
             return move_on(store, [run], self.json)
+        if place == "slurm":
+            order.withdraw(store, run)  # it must not start here, too
         self._launch(run, place, force=self.force)
         return self._follow_or_leave(run)
 

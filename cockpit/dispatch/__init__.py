@@ -24,6 +24,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -172,13 +173,17 @@ def _launch(run: Run, ticket: Ticket, device: str) -> str | None:
         return str(error)
 
 
-def tick_when_gone(store: RunStore) -> None:
+def tick_when_gone(store: RunStore, environment: Mapping[str, str] | None = None) -> None:
     """Leave a process behind that ticks once this one is gone and has given its device back; never fail.
 
     Nothing happens without a queue, and in a Slurm job: what one leaves behind ends with it.
+
+    Args:
+        store: The runs.
+        environment: What the next trainer finds in its environment; None is this process's own.
     """
     if "SLURM_JOB_ID" in os.environ or not tickets.any_ticket(store.root):
         return
     with contextlib.suppress(OSError):
         words = [sys.executable, "-m", "cockpit.dispatch", str(store.root.resolve()), "--after", str(os.getpid())]
-        subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)
+        subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True, env=environment)

@@ -34,7 +34,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     run: status.RunInfo
     """The run."""
     device: str
-    """Where it trains."""
+    """Where it trains; several with commas between."""
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +72,10 @@ def look(store: RunStore, describe: Callable[[Run], status.RunInfo] | None = Non
     standing = queue.launching | hopeful | queue.refused | queue.elsewhere
     infos = {run_id: describe(Run(store.root / run_id)) for run_id in standing}
     rows = {info.id: info for info in status.numbered([*infos.values()])}
+    held: dict[str, list[str]] = {}
+    for slot in slots:
+        for run_id in slot.runs:
+            held.setdefault(run_id, []).append(slot.device)
     return Look(
         paused=settings.paused,
         trouble=trouble,
@@ -86,9 +90,8 @@ def look(store: RunStore, describe: Callable[[Run], status.RunInfo] | None = Non
             for run_id, ticket in standing.items()
         ),
         training=tuple(
-            Training(run=describe(Run(store.root / run_id)), device=slot.device)
-            for slot in slots
-            for run_id in slot.runs
+            Training(run=describe(Run(store.root / run_id)), device=",".join(devices))
+            for run_id, devices in held.items()
             if run_id not in queue.launching
         ),
         devices=tuple(slots),

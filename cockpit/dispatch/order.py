@@ -108,9 +108,22 @@ def withdraw(store: RunStore, run: Run) -> bool:
     with tickets.locked(store.root):
         if not _is_queued(run):
             return False
-        with _kept_from_launching(run):
-            tickets.drop_ticket(run.path)  # whoever claimed it asks for it once he has the writer lock
+        try:
+            with _kept_from_launching(run):
+                tickets.drop_ticket(run.path)  # whoever claimed it asks for it once he has the writer lock
+        except _LaunchingError:
+            if _is_readable(run):
+                raise
+            return False  # nobody launches by such a ticket, so it is a trainer that has the run
     return True
+
+
+def _is_readable(run: Run) -> bool:
+    """Tell whether a run's ticket can be read."""
+    with contextlib.suppress(CockpitError):
+        run.ticket()
+        return True
+    return False
 
 
 def _is_queued(run: Run) -> bool:
@@ -128,7 +141,7 @@ def _kept_from_launching(run: Run) -> Iterator[None]:
     try:
         lock = run.lock()
     except RunBusyError:
-        raise _is_launching(run) from None
+        raise _LaunchingError(run) from None
     try:
         yield
     finally:
@@ -229,11 +242,14 @@ def _waiting(store: RunStore, run: Run) -> dict[str, Ticket]:
     """Return all that waits for this box, in order, if the run is among it."""
     queue = read_queue(store)
     if run.id in queue.launching or run.id in queue.broken:
-        raise _is_launching(run)
+        raise _LaunchingError(run)
     if run.id not in queue.waiting:
         raise CockpitError(f"run {run.id} does not wait in the queue; `cockpit queue` lists what does")
     return queue.waiting
 
 
-def _is_launching(run: Run) -> CockpitError:
-    return CockpitError(f"run {run.id} is just being launched; ask again in a moment")
+class _LaunchingError(CockpitError):
+    """A run cannot be changed while somebody launches it."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(f"run {run.id} is just being launched; ask again in a moment")

@@ -111,8 +111,9 @@ def make_slots(
     runs: dict[str, list[str]] = {device: [] for device in titles}
     for holder in holders:
         found = [device for device, seen in lines.items() if any(holder.pid in line for line in seen)]
-        asked = dict.fromkeys(device for name in holder.device.split(",") for device in suitable(name, titles)[:1])
-        for device in found or asked:
+        asked = [device for name in holder.device.split(",") for device in suitable(name, titles)[:1]]
+        # Of several cards one may not show the run yet, or not now.
+        for device in dict.fromkeys([*found, *asked] if len(asked) > 1 else found or asked):
             runs[device].append(holder.run_id)
     ours = {holder.pid for holder in holders}
     return [

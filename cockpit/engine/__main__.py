@@ -63,6 +63,7 @@ def main() -> int:
 
 
 def _train(run: Run, device: str, lock_fd: int | None, *, sample_s: float, patience_s: float) -> int:
+    environment = dict(os.environ)  # before a training sets anything for itself
     stop = StopFlag()
     stop.install()
     lock = run.lock() if lock_fd is None else lock_fd
@@ -98,7 +99,7 @@ def _train(run: Run, device: str, lock_fd: int | None, *, sample_s: float, patie
     finally:
         journal.close()
         os.close(lock)  # nothing is written any more, and a resume need not wait until torch is torn down
-        dispatch.tick_when_gone(RunStore(run.path.parent))
+        dispatch.tick_when_gone(RunStore(run.path.parent), environment)
     return 0
 
 

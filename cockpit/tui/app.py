@@ -103,6 +103,10 @@ class CockpitApp(App[None]):
         """Write what is new on the screen, where Textual would write all that it has drawn again."""
         super()._display(screen, self._painter.trim(renderable, *self.size))
 
+    def on_resize(self) -> None:
+        """Write everything again: what the terminal made of the old rows nobody knows."""
+        self._painter.forget()
+
     def action_redraw(self) -> None:
         """Write the whole screen again."""
         self._painter.forget()
@@ -195,7 +199,8 @@ class CockpitApp(App[None]):
         if info.status == "waiting" and order.withdraw(self.store, self.run_of(info)):
             tell(self, f"{info.id} is taken from the queue")
             return
-        if info.status not in LIVE or not places.send(self.run_of(info), "stop"):
+        may_train = info.status in LIVE or info.status == "waiting"  # the queue may have started it since
+        if not may_train or not places.send(self.run_of(info), "stop"):
             raise CockpitError(f"run {info.id} is {info.status}; there is nothing to stop")
         how = "is cancelled" if info.status == "pending" else "is stopping after the next step, with a checkpoint"
         tell(self, f"{info.id} {how}")

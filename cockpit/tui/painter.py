@@ -50,6 +50,8 @@ class Painter:
 
     def write(self, pieces: Iterable[_Piece], width: int, height: int, console: Console) -> str:
         """Return what the terminal has to be sent so that it shows the pieces, and take it for sent."""
+        if not width or not height:
+            return ""
         if len(self._rows) != height or len(self._rows[0]) != width:
             self._rows = [[None] * width for _ in range(height)]
         written: list[str] = []

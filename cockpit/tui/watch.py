@@ -123,7 +123,8 @@ class RunsReader:
                 due = time.monotonic() + pause_s
                 self._told = RunsLook(tuple(rows), complete=False)
                 yield self._told
-        self._known = {row.id: self._known[row.id] for row in rows}
+        with self._reading:  # another look may have forgotten a run that came after its listing
+            self._known = {row.id: self._known[row.id] for row in rows if row.id in self._known}
         found = RunsLook(tuple(numbered(rows)), complete=True)
         if found != self._told:
             self._told = found
@@ -135,12 +136,17 @@ class RunsReader:
             known = self._known.get(run.id)
             paths = known.paths if known else _paths(run)
             stamps = tuple(map(stamp, paths))
-            if known is None or known.stamps != stamps or known.row.status in LIVE:
+            if known is None or known.stamps != stamps or _may_change(known.row):
                 kept = (known and known.run) or KeptRun(run.path)
                 row = describe(kept, number=False)
                 known = _Known(paths, stamps, row, kept if row.status in LIVE else None)
                 self._known[run.id] = known
             return known.row
+
+
+def _may_change(row: RunInfo) -> bool:
+    """Tell whether a run can become another without its files: by its trainer, or by what Slurm does with its job."""
+    return row.status in LIVE or (row.job is not None and row.status in ("waiting", "lost"))
 
 
 def _paths(run: Run) -> tuple[str, ...]:

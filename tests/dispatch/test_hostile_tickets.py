@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny import make_trainer
+from tiny import HELD_TRAINER, make_trainer
 
 from cockpit import files, status
 from cockpit.cli import main
@@ -73,8 +73,10 @@ CHANGES = {
 @pytest.fixture
 def store(tmp_path, data_dir, monkeypatch):
     """A queue whose trainers are tiny."""
-    monkeypatch.setattr(sys, "executable", str(make_trainer(tmp_path)))
-    return RunStore(tmp_path / "runs")
+    monkeypatch.setattr(sys, "executable", str(make_trainer(tmp_path, HELD_TRAINER)))
+    store = RunStore(tmp_path / "runs")
+    yield store
+    (store.root / ".go").touch()
 
 
 @pytest.fixture
@@ -173,3 +175,12 @@ def test_a_recipe_that_cannot_be_read_is_tried_and_given_up(store, runs):
     (bad.path / "recipe.json").write_text("{")
     assert [attempt.run_id for attempt in tick(store)] == [bad.id, bad.id, bad.id, good.id]
     assert next(row.why for row in look(store).waiting).startswith("given up: ")
+
+
+def test_a_damaged_ticket_of_a_run_that_trains_does_not_keep_it_from_being_stopped(store, runs):
+    run, _ = runs
+    (run.path / "queued.json").write_text("{")
+    lock = run.lock()  # as its trainer has it
+    assert not order.withdraw(store, run)
+    os.close(lock)
+    assert order.withdraw(store, run)

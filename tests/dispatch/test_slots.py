@@ -45,6 +45,8 @@ def test_a_run_on_several_devices_has_all_of_them():
     found = slots([gpu(0, seen=False), gpu(1, seen=False), gpu(2)], [Holder("ours", "cuda:0,cuda:1", OURS)])
     assert [found[device].runs for device in ("cuda:0", "cuda:1", "cuda:2")] == [("ours",), ("ours",), ()]
     assert slots([], [Holder("ours", "cpu,cpu", OURS)])["cpu"].runs == ("ours",)
+    found = slots([gpu(0, OURS), gpu(1)], [Holder("ours", "cuda:0,cuda:1", OURS)])
+    assert found["cuda:1"].free == 0, "also before its process is seen there"
 
 
 def test_a_run_that_took_any_card_has_the_one_where_it_is_seen():
