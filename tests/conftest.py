@@ -54,6 +54,21 @@ def tiny(digits) -> Path:
     )
 
 
+@pytest.fixture(scope="session")
+def path_without_slurm(tmp_path_factory) -> str:
+    """A PATH with all that is on this machine's but Slurm, which adds a pane to the form."""
+    if shutil.which("sbatch") is None:
+        return os.environ["PATH"]
+    folder = tmp_path_factory.mktemp("bin")
+    made = {"sbatch", "squeue"}
+    for home in map(Path, os.environ["PATH"].split(os.pathsep)):
+        for program in home.iterdir() if home.is_dir() else ():
+            if program.name not in made:
+                made.add(program.name)
+                (folder / program.name).symlink_to(program.absolute())
+    return str(folder)
+
+
 @pytest.fixture
 def data_dir(tmp_path, monkeypatch):
     """An empty cache folder for the packed datasets; it is not there until something is packed."""

@@ -39,7 +39,8 @@ FOLLOWED = range(1, 5)
 
 
 @pytest.fixture
-def sshd(tmp_path) -> Iterator[Sshd]:
+def sshd(tmp_path, monkeypatch, path_without_slurm) -> Iterator[Sshd]:
+    monkeypatch.setenv("PATH", path_without_slurm)  # with it the form has one pane more
     program = find_sshd()
     if program is None:
         pytest.skip("sshd or ssh is not installed")

@@ -1,30 +1,13 @@
 """An app over an empty folder of runs."""
 
 import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from cockpit import places
 from cockpit.store import RunStore
 from cockpit.tui.app import CockpitApp
-
-
-@pytest.fixture(scope="session")
-def path_without_slurm(tmp_path_factory) -> str:
-    """A PATH with all that is on this machine's but Slurm, which adds a pane to the form."""
-    if shutil.which("sbatch") is None:
-        return os.environ["PATH"]
-    folder = tmp_path_factory.mktemp("bin")
-    made = {"sbatch", "squeue"}
-    for home in map(Path, os.environ["PATH"].split(os.pathsep)):
-        for program in home.iterdir() if home.is_dir() else ():
-            if program.name not in made:
-                made.add(program.name)
-                (folder / program.name).symlink_to(program.absolute())
-    return str(folder)
 
 
 @pytest.fixture(scope="session")
