@@ -25,7 +25,7 @@ async def test_a_diverging_run_raises_an_alarm_where_it_is_watched_and_keeps_its
     recipe = Recipe(dataset="tiny", epochs=50, batch_size=16, lr=3e3, warmup_epochs=3.0, precision="fp32").complete()
     app = CockpitApp(store)
     async with app.run_test(size=(120, 40)) as pilot:
-        app.launch_new(recipe, "cpu", app.screen)
+        app.launch_new(recipe, "local", "cpu", app.screen)
         await settle(pilot, lambda: store.list() and store.list()[0].launches())
         (run,) = store.list()
         app.open_run(run)
