@@ -191,9 +191,10 @@ def fake(tmp_path, monkeypatch) -> Iterator[Callable[[str, str], Path]]:
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
     def put(program: str, script: str) -> Path:
-        path = folder / program
-        path.write_text(f"#!/bin/bash\nREAL={find(program)}\n{script}\n")
-        path.chmod(0o755)
+        path, new = folder / program, folder / f"{program}.new"
+        new.write_text(f"#!/bin/bash\nREAL={find(program)}\n{script}\n")
+        new.chmod(0o755)
+        new.replace(path)  # the one before may just be executed
         squeue.QUEUE.forget()
         return path
 

@@ -213,6 +213,7 @@ def test_the_cockpit_obeys_no_text_that_it_shows(store, evil):
         terminal.wait_for_text("words of id")
         terminal.press("\x1b[200~[/x]\x9b58;5;99m\u202eQpasted\x05\u200b\x1b[201~")  # a terminal pastes no ESC
         terminal.wait_for_text("No run contains [/x]58;5;99mqpasted.")
+        terminal.wait_for_text("cockpit  0 of 8 runs")  # so that it tells below that escape was heeded
         terminal.press("\x1b")
         terminal.wait_for_text("cockpit  8 runs")
         terminal.press("q")
