@@ -58,6 +58,8 @@ class DatasetSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Where the images come from, in a sentence."""
     digests: dict[str, str] = {}
     """Split to content digest (`cockpit.ingest.digest`); a known dataset is refused when they differ."""
+    superclasses: dict[str, tuple[str, ...]] = {}
+    """Groups of classes by the group's name, where the source has such; each class is in one of them."""
     held_out: bool = False
     """The test part was cut from the training images here, because the source has none."""
 
@@ -87,6 +89,30 @@ _CIFAR100 = (
     "tank telephone television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman "
     "worm"
 )
+
+_CIFAR100_SUPERCLASSES = {
+    "aquatic mammals": "beaver dolphin otter seal whale",
+    "fish": "aquarium_fish flatfish ray shark trout",
+    "flowers": "orchid poppy rose sunflower tulip",
+    "food containers": "bottle bowl can cup plate",
+    "fruit and vegetables": "apple mushroom orange pear sweet_pepper",
+    "household electrical devices": "clock keyboard lamp telephone television",
+    "household furniture": "bed chair couch table wardrobe",
+    "insects": "bee beetle butterfly caterpillar cockroach",
+    "large carnivores": "bear leopard lion tiger wolf",
+    "large man-made outdoor things": "bridge castle house road skyscraper",
+    "large natural outdoor scenes": "cloud forest mountain plain sea",
+    "large omnivores and herbivores": "camel cattle chimpanzee elephant kangaroo",
+    "medium-sized mammals": "fox porcupine possum raccoon skunk",
+    "non-insect invertebrates": "crab lobster snail spider worm",
+    "people": "baby boy girl man woman",
+    "reptiles": "crocodile dinosaur lizard snake turtle",
+    "small mammals": "hamster mouse rabbit shrew squirrel",
+    "trees": "maple_tree oak_tree palm_tree pine_tree willow_tree",
+    "vehicles 1": "bicycle bus motorcycle pickup_truck train",
+    "vehicles 2": "lawn_mower rocket streetcar tank tractor",
+}
+"""The seed's table."""
 
 DATASETS: dict[str, DatasetSpec] = {
     spec.name: spec
@@ -118,6 +144,7 @@ DATASETS: dict[str, DatasetSpec] = {
             name="cifar100",
             title="CIFAR-100",
             classes=tuple(_CIFAR100.split()),
+            superclasses={name: tuple(members.split()) for name, members in _CIFAR100_SUPERCLASSES.items()},
             train_images=50_000,
             test_images=10_000,
             source="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",

@@ -27,6 +27,7 @@ def session_data_dir(tmp_path_factory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COCKPIT_DATA", str(folder))
         patch.setenv("COCKPIT_CONFIG", str(folder / "no-config.toml"))
+        patch.setenv("COCKPIT_STATE", str(folder / "screens.json"))
         yield folder
 
 

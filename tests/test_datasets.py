@@ -68,6 +68,12 @@ def test_each_known_dataset_is_described_whole(known):
     assert known.source
     assert check_name(known.name) == known.name
     assert all(re.fullmatch("[0-9a-f]{64}", known.digests[split]) for split in known.digests)
+    grouped = [name for members in known.superclasses.values() for name in members]
+    assert sorted(grouped) == (list(known.classes) if known.superclasses else [])
+
+
+def test_cifar100_has_twenty_superclasses_of_five():
+    assert [len(members) for members in DATASETS["cifar100"].superclasses.values()] == [5] * 20
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)

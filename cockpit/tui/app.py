@@ -21,6 +21,7 @@ from cockpit import dispatch, launch, places, status
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
+from cockpit.remembered import Remembered
 from cockpit.slurm import UndecidedError
 from cockpit.status import LIVE, RunInfo
 from cockpit.store import Run, RunStore
@@ -54,6 +55,7 @@ class CockpitApp(App[None]):
         self.animation_level = "none"
         self.store = store
         self.reader = RunsReader(store)
+        self.remembered = Remembered()
         self._alarms = Alarms()
         self._painter = Painter()
 

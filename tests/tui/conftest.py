@@ -22,6 +22,12 @@ def no_slurm(monkeypatch, path_without_slurm) -> None:
     monkeypatch.setenv("PATH", path_without_slurm)
 
 
+@pytest.fixture(autouse=True)
+def nothing_remembered(monkeypatch, tmp_path) -> None:
+    """The screens begin as a newcomer sees them."""
+    monkeypatch.setenv("COCKPIT_STATE", str(tmp_path / "screens.json"))
+
+
 @pytest.fixture
 def store(tmp_path) -> Iterator[RunStore]:
     """A folder without runs; whatever a test left training in it is killed."""
