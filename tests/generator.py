@@ -18,9 +18,9 @@ from folders import write
 
 from cockpit import records, status
 from cockpit.datasets import DATASETS
-from cockpit.engine.schedule import make_schedule
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe, to_json, usual_recipe
+from cockpit.schedule import make_schedule
 from cockpit.store import Run, RunStore
 from nets.catalog import MODELS
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from cockpit.records import Device, Epoch, Phase, Step
-from cockpit.series import Series, ema, eta_s, reduce_minmax
+from cockpit.series import Series, eta_s
+from cockpit.series.reduction import reduce_minmax
+from cockpit.series.smoothing import ema
 
 STEPS_PER_EPOCH = 10
 NAN = float("nan")

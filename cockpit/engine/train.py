@@ -23,11 +23,11 @@ from cockpit.engine.interruptible import InterruptibleStep
 from cockpit.engine.journal import Journal
 from cockpit.engine.keeper import Keeper
 from cockpit.engine.ranks import Ranks, SharedStep, evaluate_together, only_way, own_batches
-from cockpit.engine.schedule import Schedule, make_schedule
 from cockpit.engine.step import TakeStep, make_optimizer, make_step
 from cockpit.engine.stopping import BEFORE_STEPS, StopFlag, Stopped
 from cockpit.engine.tally import Tally
 from cockpit.recipe import Recipe, val_images
+from cockpit.schedule import Schedule, make_schedule
 from cockpit.store import Run
 from nets import build
 

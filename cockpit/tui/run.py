@@ -13,7 +13,8 @@ from cockpit.records import Device
 from cockpit.status import LIVE
 from cockpit.store import Run
 from cockpit.tui.actions import KeyBar, bindings
-from cockpit.tui.chart import Chart, ChartData, Line, Mark
+from cockpit.tui.chart import Chart
+from cockpit.tui.chartdata import ChartData, Line, Mark
 from cockpit.tui.messages import RunRead
 from cockpit.tui.screen import CockpitScreen
 from cockpit.tui.text import COLORS, bar, duration, memory, percent, plain, remedy, status_word, words

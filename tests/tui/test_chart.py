@@ -17,7 +17,8 @@ from textual.geometry import Region
 
 from cockpit.tui import axes
 from cockpit.tui.cells import changed_region, fit, text_cells
-from cockpit.tui.chart import Chart, ChartData, Line, Mark
+from cockpit.tui.chart import Chart
+from cockpit.tui.chartdata import ChartData, Line, Mark
 from cockpit.tui.dots import Canvas
 
 NAN = float("nan")

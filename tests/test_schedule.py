@@ -2,8 +2,8 @@
 
 import pytest
 
-from cockpit.engine.schedule import make_schedule
 from cockpit.recipe import Recipe
+from cockpit.schedule import make_schedule
 
 STEPS = 352  # 45,000 images in batches of 128
 
