@@ -30,13 +30,17 @@ PLACES = {
     "runs": "Runs",
     "new": "New run",
     "run": "Run",
+    "log": "Log",
+    "compare": "Compare",
     "queue": "Queue",
     "help": "Help",
     "confirm": "Question",
 }
 """The screens by the name that `Action.places` uses, with their titles."""
-_EVERY_SCREEN = ("runs", "new", "run", "queue")
+_EVERY_SCREEN = ("runs", "new", "run", "log", "compare", "queue")
 _RUN_SCREENS = ("runs", "run")
+_CHARTS = ("run", "compare")
+_BEHIND = ("new", "run", "log", "compare", "queue", "help")
 
 ACTIONS = (
     Action(("runs",), "n", "n", "new", "new", "Choose a network, a dataset and a recipe, and train."),
@@ -56,10 +60,38 @@ ACTIONS = (
     Action(_RUN_SCREENS, "t", "t", "test", "test", "Test the best checkpoint, in the background."),
     Action(_RUN_SCREENS, "s", "s", "stop", "stop", "Stop it, with a checkpoint; a waiting run leaves the queue."),
     Action(_RUN_SCREENS, "r", "r", "resume", "resume", "Continue a stopped, failed or lost run where it was."),
+    Action(("run",), "l", "l", "log", "log", "Read the log on the whole screen."),
+    Action(_CHARTS, "left", "←", "cursor_left", "values", "Read values with a cursor, on the record to the left."),
+    Action(_CHARTS, "right", "→", "cursor_right", "right", "Read the values to the right.", in_bar=False),
+    Action(_CHARTS, "shift+left", "shift+←", "cursor_far_left", "far left", "Ten columns to the left.", in_bar=False),
+    Action(
+        _CHARTS, "shift+right", "shift+→", "cursor_far_right", "far right", "Ten columns to the right.", in_bar=False
+    ),
+    Action(_CHARTS, "home", "home", "cursor_first", "first", "Read the first values.", in_bar=False),
+    Action(_CHARTS, "end", "end", "cursor_last", "last", "Read the newest values.", in_bar=False),
+    Action(_CHARTS, "1", "1", "zoom(1)", "zoom loss", "Zoom the loss; again, or esc, goes back.", in_bar=False),
+    Action(_CHARTS, "2", "2", "zoom(2)", "zoom top-1", "Zoom the accuracy.", in_bar=False),
+    Action(_CHARTS, "3", "3", "zoom(3)", "zoom rate", "Zoom the learning rate.", in_bar=False),
+    Action(_CHARTS, "x", "x", "turn_x", "axis", "Let x count epochs, steps or time.", in_bar=False),
+    Action(_CHARTS, "g", "g", "turn_grain", "grain", "Draw every sample of the training, or epochs.", in_bar=False),
+    Action(_CHARTS, "e", "e", "turn_smoothing", "smooth", "Smooth: off, light, medium, strong.", in_bar=False),
+    Action(_CHARTS, "y", "y", "turn_log", "log y", "A logarithmic axis for loss and rate.", in_bar=False),
+    Action(("compare",), "w", "w", "turn_part", "what", "Overlay validation, training or both.", in_bar=False),
+    Action(("compare",), "down,j", "↓", "next_run", "run", "Choose the next run of the table."),
+    Action(("compare",), "up,k", "↑", "previous_run", "run before", "Choose the run before.", in_bar=False),
+    Action(("compare",), "enter", "enter", "open", "open", "Open the chosen run."),
+    Action(("compare",), "space,delete", "space", "remove", "remove", "Take the chosen run out; its folder stays."),
     Action(("runs",), "w", "w", "queue", "queue", "See what waits for a device, and change its order."),
     Action(("runs",), "d", "d", "delete", "delete", "Delete the run's folder, after a question.", in_bar=False),
     Action(("runs", "new"), "slash", "/", "filter", "filter", "Show only what contains every word you type."),
-    Action(("new", "run", "queue", "help"), "escape", "esc", "back", "back", "Return to where you came from."),
+    Action(
+        ("new", "run", "log", "compare", "queue", "help"),
+        "escape",
+        "esc",
+        "back",
+        "back",
+        "Return to where you came from.",
+    ),
     Action(("runs",), "escape", "esc", "clear_filter", "all", "Show all runs again.", in_bar=False),
     Action(("confirm",), "y,enter", "y", "dismiss(True)", "yes", "Do it."),
     Action(("confirm",), "n,escape", "n", "dismiss(False)", "no", "Leave everything as it is."),

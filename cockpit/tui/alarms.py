@@ -8,6 +8,8 @@ from cockpit.status import LIVE, RunInfo
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
 
+    from cockpit.diagnose import Alarm
+
 _SEVERITIES: "dict[str, SeverityLevel]" = {"failed": "error", "lost": "error", "stale": "warning"}
 """The statuses that a watched run is not meant to come to."""
 
@@ -18,6 +20,7 @@ class Alarms:
     def __init__(self) -> None:
         """Begin without having seen a run."""
         self._live: dict[str, str] = {}
+        self._known: dict[str, set[str]] = {}
 
     def expect(self, run_id: str) -> None:
         """Take a run that was just launched for seen, even if it fails before the first look."""
@@ -33,3 +36,15 @@ class Alarms:
             if row.status in LIVE:
                 self._live[row.id] = row.status
         return alarms
+
+    def notice_alarms(self, run_id: str, alarms: "Iterable[Alarm]") -> "list[tuple[str, SeverityLevel]]":
+        """Return what is to be said of the alarms of a run that were not there before, each once.
+
+        What is wrong when a run is seen for the first time is not said: it stands on the screen that was opened. What
+        the status tells, `notice` says.
+        """
+        first = run_id not in self._known
+        known = self._known.setdefault(run_id, set())
+        begun = [alarm for alarm in alarms if alarm.name not in known and alarm.name not in _SEVERITIES]
+        known |= {alarm.name for alarm in begun}
+        return [] if first else [(f"{run_id}: {alarm.text}", alarm.severity) for alarm in begun]

@@ -5,9 +5,10 @@ Trainers and tests are processes of their own, so nothing that happens here can 
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from textual import events, on, work
@@ -27,12 +28,16 @@ from cockpit.status import LIVE, RunInfo
 from cockpit.store import Run, RunStore
 from cockpit.tui.actions import actions_of
 from cockpit.tui.alarms import Alarms
+from cockpit.tui.curve_colors import curve_colors
 from cockpit.tui.messages import LaunchRefused, RunLaunched, RunQueued, TestEnded
 from cockpit.tui.painter import Painter
 from cockpit.tui.runs import RunsScreen
 from cockpit.tui.screen import CockpitScreen, show_error, tell
 from cockpit.tui.text import percent, plain
 from cockpit.tui.watch import RunsReader, read_report
+
+if TYPE_CHECKING:
+    from cockpit.diagnose import Alarm
 
 _TEST_LOOK_S = 0.2
 _TICK_S = 3.0
@@ -125,6 +130,11 @@ class CockpitApp(App[None]):
         for sentence, severity in self._alarms.notice(rows):
             tell(self, sentence, severity)
 
+    def notice_alarms(self, run_id: str, alarms: "Iterable[Alarm]") -> None:
+        """Raise each alarm of a watched run that has just begun."""
+        for sentence, severity in self._alarms.notice_alarms(run_id, alarms):
+            tell(self, sentence, severity)
+
     def open_new(self) -> None:
         """Show the form of a new run."""
         from cockpit.tui.new_run import NewRunScreen
@@ -146,6 +156,18 @@ class CockpitApp(App[None]):
             self.switch_screen(screen)
         else:
             self.push_screen(screen)
+
+    def open_compare(self, runs: Sequence[Run]) -> None:
+        """Compare runs, two to eight of them."""
+        from cockpit.tui.compare import MAX_RUNS, CompareScreen
+
+        if not 2 <= len(runs) <= MAX_RUNS:
+            raise CockpitError(f"{len(runs)} runs cannot be compared; choose 2 to {MAX_RUNS}")
+        self.push_screen(CompareScreen(runs))
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Add the colours of the curves that Compare overlays; a theme may name others."""
+        return super().get_theme_variable_defaults() | curve_colors(dark=self.current_theme.dark)
 
     @work(thread=True, exit_on_error=False, group="launch")
     def launch_new(self, recipe: Recipe, place: str, device: str, asker: Screen) -> None:

@@ -40,6 +40,21 @@ def steady_limits(
     return fresh
 
 
+def steady_end(kept: float | None, needed: float, expected: float) -> float:
+    """Return the right end of an axis of seconds that moves seldom while the expected end wavers.
+
+    Args:
+        kept: The end so far.
+        needed: Where the data ends.
+        expected: Where it is going to end, at the present pace.
+    """
+    expected = max(expected, needed, 1.0)
+    if kept and needed <= kept and 0.9 * expected <= kept <= 1.5 * expected:
+        return kept
+    step = next((step for step in _TIME_STEPS if expected / step <= 12), _DAY * math.ceil(expected / _DAY / 12))
+    return step * math.ceil(expected / step - _EPSILON)
+
+
 def y_ticks(limits: Limits, intervals: int, *, percent: bool = False, log: bool = False) -> list[Tick]:
     """Return at most `intervals` + 1 ticks; positions are in log10 if `log`, labels never."""
     if not log:

@@ -6,6 +6,7 @@ from cockpit.datasets import DatasetSpec
 from cockpit.dispatch.look import Look
 from cockpit.records import TestReport
 from cockpit.store import Run
+from cockpit.tui.compare_reader import ComparedRun
 from cockpit.tui.watch import RunsLook, RunView
 
 
@@ -25,6 +26,24 @@ class RunRead(Message):
         """Carry all that the Run screen shows."""
         super().__init__()
         self.view = view
+
+
+class RunsCompared(Message):
+    """One of the runs that are compared is not what it was."""
+
+    def __init__(self, runs: tuple[ComparedRun, ...]) -> None:
+        """Carry all that is shown of each, in the order of the comparison."""
+        super().__init__()
+        self.runs = runs
+
+
+class LogRead(Message):
+    """A log is not what it was."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        """Carry its last lines, made harmless."""
+        super().__init__()
+        self.lines = lines
 
 
 class ChoicesRead(Message):

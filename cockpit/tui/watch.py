@@ -1,10 +1,9 @@
 """Read run folders for the screens, from a thread. Nothing here draws, and nothing here writes."""
 
-import math
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -18,7 +17,9 @@ from cockpit.store import Run, RunStore
 from cockpit.tui.text import plain
 
 if TYPE_CHECKING:
-    from cockpit.series import Curve, Resume, Series
+    from cockpit.diagnose import Alarm
+    from cockpit.series import Resume, Series
+    from cockpit.series.curves import Metric, Snapshot
 
 INTERVAL_S = 0.5
 """Seconds between two looks at the folders."""
@@ -31,8 +32,6 @@ _PORTION_BYTES = 1 << 20
 """Records are decoded in portions of so much, which take ten times the room."""
 _LOG_LINES = 200
 _DATE = re.compile(r"^\d{4}-\d\d-\d\d (?=\d\d:)")
-_HALF_LIFE = 2
-"""Live samples, two seconds each, after which a sample weighs half in a smoothed curve."""
 
 News = TypeVar("News")
 
@@ -176,9 +175,8 @@ class RunView:
 
     info: RunInfo
     """Status and figures."""
-    curves: "dict[str, Curve]"
-    """Over epochs done: the live samples `loss`, `acc` and `lr`, the first two also smoothed, `smooth_loss` and
-    `smooth_acc`, and `val_loss` and `val_acc`."""
+    curves: "Snapshot"
+    """All curves on all axes, and those smoothed that were asked for."""
     resumes: "tuple[Resume, ...]"
     """Where attempts were joined."""
     epoch: float
@@ -191,8 +189,12 @@ class RunView:
     """Learning rate."""
     device: records.Device | None
     """What the hardware did at the last sample."""
-    diverged: bool
-    """The newest training loss is not a number."""
+    history: tuple[records.Device, ...]
+    """What it did in the last two minutes, the oldest first."""
+    planned_steps: int | None
+    """Steps of the whole run; None while that is not known."""
+    alarms: "tuple[Alarm, ...]"
+    """What is wrong with it, the gravest first."""
     report: records.TestReport | None
     """The test of the best checkpoint."""
     log: tuple[str, ...]
@@ -203,6 +205,7 @@ class RunReader:
     """Follows one run, reading only what was appended."""
 
     def __init__(self, run: Run) -> None:
+        """Begin without having read anything."""
         self._run = KeptRun(run.path)
         self._paths = (*_paths(run), str(run.log_path))
         self._tail = LineTail(run.metrics_path, _PORTION_BYTES)
@@ -210,17 +213,32 @@ class RunReader:
         self._stamps: tuple[Stamp, ...] = ()
         self._info: RunInfo | None = None
         self._log: tuple[str, ...] = ()
+        self._half_lives: Mapping[Metric, float] = {}
+        self._smoothed: Mapping[Metric, float] | None = None
+        self._reading = threading.Lock()
 
-    def look(self) -> Iterator[RunView]:
-        """Yield the run if it changed."""
-        stamps = tuple(map(stamp, self._paths))
-        info = describe(self._run)
-        if stamps == self._stamps and info == self._info:
-            return
-        if not self._stamps or stamps[-1] != self._stamps[-1]:
-            self._log = tuple(_DATE.sub("", plain(line, 300)) for line in self._run.log_tail(_LOG_LINES))
-        self._stamps, self._info = stamps, info
-        yield self._view(info, self._read_series())
+    def smooth(self, half_lives: "Mapping[Metric, float]") -> None:
+        """Ask for other metrics to be smoothed, from the next look on; any thread may ask."""
+        self._half_lives = half_lives
+
+    def look(self, *, afresh: bool = False) -> Iterator[RunView]:
+        """Yield the run if it changed, or other curves are to be smoothed.
+
+        Args:
+            afresh: Yield it even when nothing changed, for a screen that has forgotten it.
+        """
+        with self._reading:  # a worker that was cancelled may still be at it
+            half_lives = self._half_lives
+            stamps = tuple(map(stamp, self._paths))
+            info = describe(self._run)
+            known = stamps == self._stamps and info == self._info and half_lives == self._smoothed
+            if known and not afresh:
+                return
+            if not self._stamps or stamps[-1] != self._stamps[-1]:
+                self._log = tuple(_DATE.sub("", plain(line, 300)) for line in self._run.log_tail(_LOG_LINES))
+            self._stamps, self._info, self._smoothed = stamps, info, half_lives
+            view = self._view(info, self._read_series(), half_lives)
+        yield view
 
     def _read_series(self) -> "Series":
         from cockpit.series import Series  # numpy: a tenth of a second that the first screen does not need
@@ -233,23 +251,24 @@ class RunReader:
         self._series = self._series or Series()
         return self._series
 
-    def _view(self, info: RunInfo, series: "Series") -> RunView:
+    def _view(self, info: RunInfo, series: "Series", half_lives: "Mapping[Metric, float]") -> RunView:
+        from cockpit.diagnose import ALARMING, diagnose, gather
         from cockpit.series import eta_s
 
-        curves = {name: series.curve(name) for name in ("loss", "acc", "lr", "val_loss", "val_acc")}
-        curves |= {f"smooth_{name}": series.smooth(name, _HALF_LIFE) for name in ("loss", "acc")}
-        losses = curves["loss"].y
         planned_steps = series.planned_steps(info.epochs)
+        device = next(reversed(series.devices.values()), None)
         return RunView(
             info=info,
-            curves=curves,
+            curves=series.snapshot(half_lives),
             resumes=series.resumes,
             epoch=series.epoch,
             eta_s=eta_s(series, planned_steps) if info.status == "running" and planned_steps else None,
             img_per_s=series.img_per_s,
             lr=series.lr,
-            device=next(reversed(series.devices.values()), None),
-            diverged=bool(losses.size) and math.isnan(losses[-1]),
+            device=device,
+            history=tuple(series.history[device.name]) if device else (),
+            planned_steps=planned_steps,
+            alarms=diagnose(series, info, gather(self._run)) if info.status in ALARMING else (),
             report=read_report(self._run),
             log=self._log,
         )

@@ -6,14 +6,18 @@ from textual.command import CommandPalette
 from textual.content import Content
 
 from cockpit.tui.actions import ACTIONS, PLACES, KeyBar, actions_of, bindings
+from cockpit.tui.compare import CompareScreen
 from cockpit.tui.confirm import ConfirmScreen
 from cockpit.tui.help import HelpScreen
+from cockpit.tui.log import LogScreen
 from cockpit.tui.new_run import NewRunScreen
 from cockpit.tui.queue import QueueScreen
 from cockpit.tui.run import RunScreen
 from cockpit.tui.runs import RunsScreen
 
 SCREENS = {
+    "log": LogScreen,
+    "compare": CompareScreen,
     "runs": RunsScreen,
     "new": NewRunScreen,
     "run": RunScreen,
@@ -54,7 +58,7 @@ def test_the_key_bar_fits_80_columns(place):
 
 
 async def test_help_lists_every_action(app):
-    async with app.run_test(size=(100, 80)) as pilot:
+    async with app.run_test(size=(100, 160)) as pilot:
         await pilot.press("question_mark")
         await settle(pilot, lambda: isinstance(app.screen, HelpScreen) and "Everywhere" in screen_text(app))
         text = screen_text(app)
@@ -63,7 +67,7 @@ async def test_help_lists_every_action(app):
 
 
 async def test_help_fits_80_columns_without_wrapping(app):
-    async with app.run_test(size=(80, 80)) as pilot:
+    async with app.run_test(size=(80, 160)) as pilot:
         await pilot.press("question_mark")
         await settle(pilot, lambda: isinstance(app.screen, HelpScreen) and "Everywhere" in screen_text(app))
         for action in ACTIONS:

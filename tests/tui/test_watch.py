@@ -119,14 +119,14 @@ def test_a_run_is_followed(store):
     log(run, "a\x1b[31mb\n2025-11-23 14:43:01 last\n")
     (view,) = reader.look()
     assert view.epoch == 2.0
-    assert view.curves["loss"].y.tolist() == [1.25, 1.25]
-    assert view.curves["val_acc"].y.tolist() == [0.9]
+    assert view.curves.curve("loss").y.tolist() == [1.25, 1.25]
+    assert view.curves.curve("val_acc").y.tolist() == [0.9]
     assert view.img_per_s == 1540
     assert view.device is not None
     assert view.device.busy == 0.97
     assert view.log == ("ab", "14:43:01 last")
     assert view.eta_s == pytest.approx(56.0), "28 epochs of 2 s"
-    assert not view.diverged
+    assert view.alarms == ()
 
 
 def test_a_torn_record_is_read_when_its_end_is_there(store):
@@ -136,18 +136,18 @@ def test_a_torn_record_is_read_when_its_end_is_there(store):
         file.write(line[:20])
     reader = RunReader(run)
     (view,) = reader.look()
-    assert view.curves["loss"].y.size == 0
+    assert view.curves.curve("loss").y.size == 0
     with open(run.metrics_path, "ab") as file:
         file.write(line[20:])
     (view,) = reader.look()
-    assert view.curves["loss"].y.tolist() == [1.25]
+    assert view.curves.curve("loss").y.tolist() == [1.25]
 
 
 def test_a_loss_that_is_not_a_number_is_noticed(store):
     run = live(make_run(store))
     write(run, step(0.5), step(1.0, loss=None))
     (view,) = RunReader(run).look()
-    assert view.diverged
+    assert [alarm.name for alarm in view.alarms] == ["nan"]
 
 
 def test_a_long_run_is_followed_by_what_it_gains(store):
@@ -157,12 +157,12 @@ def test_a_long_run_is_followed_by_what_it_gains(store):
         list(reader.look())
         write(run, *trainer.sample())
     (view,) = reader.look()
-    assert view.curves["loss"].y.size > 5000
+    assert view.curves.curve("loss").y.size > 5000
     write(run, *trainer.sample())
     before = read_bytes()
     (last,) = reader.look()
     assert read_bytes() - before < 100_000
-    assert last.curves["loss"].y.size == view.curves["loss"].y.size + 1
+    assert last.curves.curve("loss").y.size == view.curves.curve("loss").y.size + 1
 
 
 def test_of_a_huge_log_only_the_end_is_read(store):
@@ -179,7 +179,7 @@ def test_a_long_line_among_the_records_is_passed_over(store):
     generator.insert_long_line(run, 10_000_000)
     (view,) = RunReader(run).look()
     assert view.info.status == "finished"
-    assert view.curves["loss"].y.size == 3
+    assert view.curves.curve("loss").y.size == 3
 
 
 @pytest.mark.parametrize(
@@ -192,5 +192,5 @@ def test_a_long_run_takes_little_more_memory_than_its_curves(store, num_records,
     (view,) = reader.look()
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert view.curves["loss"].y.size > 0.45 * num_records
+    assert view.curves.curve("loss").y.size > 0.45 * num_records
     assert peak_bytes < most_bytes

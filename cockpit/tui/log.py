@@ -1,0 +1,130 @@
+"""A run's log on the whole screen: its end, however long it is, following while it grows."""
+
+import re
+from collections.abc import Iterator
+
+from rich.segment import Segment
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widgets import Static
+from textual.worker import get_current_worker
+
+from cockpit.kept import Stamp, stamp
+from cockpit.store import Run
+from cockpit.tui.actions import KeyBar, bindings
+from cockpit.tui.messages import LogRead
+from cockpit.tui.screen import CockpitScreen
+from cockpit.tui.text import plain, words
+from cockpit.tui.watch import poll
+
+_MAX_LINES = 5_000
+_MAX_CHARACTERS = 1_000
+_TROUBLE = re.compile(r"error|exception|traceback|failed|killed|out of memory|\bnan\b", re.IGNORECASE)
+
+
+class LogReader:
+    """Follows a log, reading again only when it changed, and never more than its end."""
+
+    def __init__(self, run: Run) -> None:
+        """Begin without having read anything."""
+        self._run = run
+        self._stamp: Stamp | bool = False
+
+    def look(self) -> Iterator[tuple[str, ...]]:
+        """Yield the last lines, made harmless, if the log changed."""
+        now = stamp(self._run.log_path)
+        if now != self._stamp:
+            self._stamp = now
+            yield tuple(plain(line, _MAX_CHARACTERS) for line in self._run.log_tail(_MAX_LINES))
+
+
+class LogView(ScrollView, can_focus=True):
+    """Lines of text; only those on the screen are ever rendered."""
+
+    BINDINGS = [  # noqa: RUF012 - Textual's convention
+        Binding("j", "scroll_down", show=False),
+        Binding("k", "scroll_up", show=False),
+        Binding("g", "scroll_home", show=False),
+        Binding("G", "scroll_end", show=False),
+    ]
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES = {"log--trouble"}  # noqa: RUF012 - Textual's convention
+
+    def __init__(self) -> None:
+        """Begin without lines."""
+        super().__init__()
+        self.lines: tuple[str, ...] = ()
+        """What is shown."""
+
+    def show(self, lines: tuple[str, ...]) -> None:
+        """Show these lines; who was at the end stays there."""
+        follows = self.scroll_offset.y >= self.max_scroll_y
+        old, self.lines = self.lines, lines
+        self.virtual_size = Size(max(map(len, lines), default=0), len(lines))
+        top = self.scroll_offset.y
+        for y in range(self.size.height):
+            if old[top + y : top + y + 1] != lines[top + y : top + y + 1]:
+                self.refresh(Region(0, y, self.size.width, 1))
+        if follows:
+            self.call_after_refresh(self.scroll_end, animate=False)
+
+    def render_line(self, y: int) -> Strip:
+        """Return a line, in another colour where it tells of trouble."""
+        x, top = self.scroll_offset
+        line = self.lines[top + y] if top + y < len(self.lines) else ""
+        style = self.rich_style
+        if _TROUBLE.search(line):
+            style += self.get_component_rich_style("log--trouble", partial=True)
+        strip = Strip([Segment(line, style)])
+        return strip.crop_extend(x, x + self.size.width, self.rich_style)
+
+
+class LogScreen(CockpitScreen[None]):
+    """The log of one run."""
+
+    PLACE = "log"
+    BINDINGS = bindings("log")
+
+    def __init__(self, run: Run) -> None:
+        """Show the log of this run."""
+        super().__init__()
+        self._run = run
+        self._reader = LogReader(run)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the title, the lines and the keys."""
+        yield Static(words(("log", "bold $accent"), plain(self._run.id), between="  "), id="title")
+        yield LogView()
+        yield KeyBar("log")
+
+    def on_mount(self) -> None:
+        """Begin in the lines, at their end."""
+        self.query_one(LogView).focus()
+
+    def on_screen_resume(self) -> None:
+        """Follow the log while it is seen."""
+        self._watch_log()
+
+    def on_screen_suspend(self) -> None:
+        """Leave it alone while another screen is seen."""
+        self.workers.cancel_group(self, "watch")
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="watch")
+    def _watch_log(self) -> None:
+        worker = get_current_worker()
+        poll(self._reader.look, lambda lines: self.post_message(LogRead(lines)), worker.cancelled_event)
+
+    def on_log_read(self, event: LogRead) -> None:
+        """Show the log as it is now."""
+        self.query_one(LogView).show(event.lines)
+        count = f"{len(event.lines):,} lines" if event.lines else "it printed nothing yet"
+        title = words(("log", "bold $accent"), plain(self._run.id), (count, "dim"), between="  ")
+        self.query_one("#title", Static).update(title)
+
+    def action_back(self) -> None:
+        """Return to the run."""
+        self.app.pop_screen()
