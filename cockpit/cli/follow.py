@@ -4,6 +4,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -13,6 +14,10 @@ from cockpit import places, records, status
 from cockpit.cli.common import printable, say
 from cockpit.kept import KeptRun
 from cockpit.store import RecordTail, Run
+
+if TYPE_CHECKING:
+    from cockpit.diagnose import Alarm
+    from cockpit.series import Series
 
 _POLL_S = 0.25
 
@@ -37,10 +42,14 @@ def follow(run: Run) -> status.RunInfo:
     view = _Bar(run) if sys.stderr.isatty() else _Lines(run)
     tail = RecordTail(run)
     told = ""
+    watchman = Watchman(run)
     with view:
         for info in _until_end(run):
             for record in tail.read():
                 view.show(record)
+                watchman.hear(record)
+            for alarm in watchman.begun(info):
+                view.tell(f"{alarm.severity}: {alarm.text}")
             waits = info.status in ("pending", "unknown") or info.ticket is not None
             queued = f"{info.status}: {info.detail}" if waits else ""
             if queued not in ("", told):
@@ -63,6 +72,35 @@ def _until_end(run: Run) -> Iterator[status.RunInfo]:
     while True:
         yield status.describe(kept)
         time.sleep(_POLL_S)
+
+
+class Watchman:
+    """Tells what begins to go wrong with a run, each alarm once."""
+
+    def __init__(self, run: Run) -> None:
+        """Begin without having heard of the run."""
+        self._run = run
+        self._unheard: list[records.Record] = []
+        self._series: Series | None = None
+        self._told: set[str] = set()
+
+    def hear(self, record: records.Record) -> None:
+        """Take in a record."""
+        self._unheard.append(record)
+
+    def begun(self, info: status.RunInfo) -> "list[Alarm]":
+        """Return the alarms that were not there before; without a new record nothing is judged again."""
+        if not self._unheard and info.status == "running":
+            return []
+        from cockpit.diagnose import diagnose, gather
+        from cockpit.series import Series
+
+        self._series = self._series or Series()
+        self._series.extend(self._unheard)
+        self._unheard.clear()
+        alarms = [alarm for alarm in diagnose(self._series, info, gather(self._run)) if alarm.name not in self._told]
+        self._told |= {alarm.name for alarm in alarms}
+        return alarms
 
 
 class _Lines(contextlib.AbstractContextManager["_Lines"]):

@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg
 from cockpit import records, status
 from cockpit.cli.common import duration, open_store, percent, print_facts, print_json, print_table, say
 from cockpit.cli.fields import RunRef
+from cockpit.cli.reading import alarms_of
 from cockpit.errors import CockpitError
 from cockpit.jobs import JobInfo
 from cockpit.recipe import Recipe
@@ -95,7 +96,9 @@ class ShowRun:
             launches = run.launches()
         with contextlib.suppress(CockpitError):
             submissions = run.submissions()
+        alarms = alarms_of(run, info)
         whole = msgspec.to_builtins(info) | {
+            "alarms": alarms,
             "recipe": recipe,
             "launches": launches,
             "submissions": submissions,
@@ -121,6 +124,7 @@ class ShowRun:
             facts.insert(3, ("launched", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(info.launched))))
         if info.damage:
             facts.insert(3, ("damage", info.damage))
+        facts[3:3] = [("alarm", alarm.text) for alarm in alarms]
         if recipe is not None:
             facts += [(name, str(value)) for name, value in dataclasses.asdict(recipe).items()]
         if info.status in status.TROUBLED:

@@ -1,6 +1,27 @@
-"""The exponential moving average, continued as samples come."""
+"""The exponential moving average, continued as samples come, and how strong it may be."""
+
+from typing import Literal
 
 import numpy as np
+
+from cockpit.series.curves import LIVE_METRICS, Metric
+
+Smoothing = Literal["off", "light", "medium", "strong"]
+
+_HALF_LIVES: dict[Smoothing, tuple[float | None, float | None]] = {
+    "off": (None, None),
+    "light": (2, None),
+    "medium": (8, 1),
+    "strong": (32, 4),
+}
+"""After so many live samples (two seconds each), and epochs, a point weighs half; None leaves it as it is."""
+
+
+def half_life(smoothing: Smoothing, metric: Metric) -> float | None:
+    """Return after how many points of a metric one weighs half; None for no smoothing, as of every learning rate."""
+    if metric in ("lr", "epoch_lr"):
+        return None
+    return _HALF_LIVES[smoothing][0 if metric in LIVE_METRICS else 1]
 
 
 class Ema:

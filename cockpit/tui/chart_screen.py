@@ -74,19 +74,25 @@ class ChartScreen(CockpitScreen[None]):
 
     def show_reading(self) -> None:
         """Write how the charts are drawn, with the keys that change it, and where the cursor stands."""
-        reading = words(*self.choices(), between="  ")
-        if self.cursor is not None:
-            at = words((self.where(self.cursor), "bold"), ("esc", "bold $accent"), between="  ")
-            gap = self.size.width - 2 - reading.cell_length - at.cell_length
-            reading = words(reading, " " * max(2, gap), at)
+        width = self.size.width - 2
+        full, short = (words(*self.choices(wide=wide), between="  ") for wide in (True, False))
+        if self.cursor is None:
+            self.write("reading", full if full.cell_length <= width else short)
+            return
+        at = words((self.where(self.cursor), "bold"))
+        hinted = words(at, ("esc", "bold $accent"), between="  ")
+        forms = ((full, hinted), (full, at), (short, hinted), (short, at))
+        reading, place = next((form for form in forms if _gap(form, width) >= 2), forms[-1])
+        reading = words(reading, " " * max(2, _gap((reading, place), width)), place)
         self.write("reading", reading)
 
-    def choices(self) -> list[Content]:
-        """Return the settings, each behind its key."""
+    def choices(self, *, wide: bool) -> list[Content]:
+        """Return the settings, each behind its key, in fewer words where it is not wide."""
+        smoothing = self.settings.smoothing_of(live=self.draws_live)
         return [
             choice("x", self.settings.x, "turn_x"),
             choice("g", "samples" if self.settings.grain == "step" else "epochs", "turn_grain"),
-            choice("e", f"smooth {self.settings.smoothing_of(live=self.draws_live)}", "turn_smoothing"),
+            choice("e", f"smooth {smoothing}" if wide or smoothing == "off" else smoothing, "turn_smoothing"),
             choice("y", "log" if self.settings.log_y else "linear", "turn_log"),
         ]
 
@@ -181,6 +187,10 @@ class ChartScreen(CockpitScreen[None]):
             self._zoom("")
         else:
             self.app.pop_screen()
+
+
+def _gap(form: tuple[Content, Content], width: int) -> int:
+    return width - sum(part.cell_length for part in form)
 
 
 def choice(key: str, text: str, action: str) -> Content:

@@ -1,27 +1,14 @@
 """How charts are drawn: what a user chose, remembered, and the same on every screen."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+from typing import Literal, TypeVar, get_args
 
 from cockpit.remembered import Remembered
+from cockpit.series.curves import Metric, XAxis
+from cockpit.series.smoothing import Smoothing, half_life
 
-if TYPE_CHECKING:
-    from cockpit.series.curves import Metric, XAxis
-
-Axis = Literal["epoch", "step", "time"]
 Grain = Literal["step", "epoch"]
-Smoothing = Literal["off", "light", "medium", "strong"]
 Part = Literal["val", "train", "both"]
-
-_HALF_LIVES: dict[str, tuple[float | None, float | None]] = {
-    "off": (None, None),
-    "light": (2, None),
-    "medium": (8, 1),
-    "strong": (32, 4),
-}
-"""After so many live samples (two seconds each), and epochs, a point weighs half; None leaves it as it is."""
-_SMOOTHED_LIVE: "tuple[Metric, ...]" = ("loss", "acc")
-_SMOOTHED_EPOCHS: "tuple[Metric, ...]" = ("train_loss", "train_acc", "val_loss", "val_acc")
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -30,7 +17,7 @@ Choice = TypeVar("Choice", bound=str)
 class ChartSettings:
     """What a user chose for the charts."""
 
-    x: "XAxis" = "epoch"
+    x: XAxis = "epoch"
     """What x counts."""
     grain: Grain = "step"
     """Whether training is drawn from live samples or as one point an epoch."""
@@ -41,15 +28,10 @@ class ChartSettings:
     part: Part = "val"
     """What Compare overlays."""
 
-    def half_lives(self) -> "dict[Metric, float]":
+    def half_lives(self) -> dict[Metric, float]:
         """Return the metrics that are smoothed, with their half-lives in points."""
-        live, epochs = _HALF_LIVES[self.smoothing]
-        chosen: dict[Metric, float] = {}
-        if live is not None:
-            chosen |= dict.fromkeys(_SMOOTHED_LIVE, live)
-        if epochs is not None:
-            chosen |= dict.fromkeys(_SMOOTHED_EPOCHS, epochs)
-        return chosen
+        wanted = ((metric, half_life(self.smoothing, metric)) for metric in get_args(Metric))
+        return {metric: points for metric, points in wanted if points is not None}
 
     def smoothing_of(self, *, live: bool) -> Smoothing:
         """Return what the smoothing does where live samples are drawn, or where only epochs are: light is off there."""
@@ -57,7 +39,7 @@ class ChartSettings:
 
     def turn_x(self) -> "ChartSettings":
         """Return them with the next axis."""
-        return replace(self, x=_next(get_args(Axis), self.x))
+        return replace(self, x=_next(get_args(XAxis), self.x))
 
     def turn_grain(self) -> "ChartSettings":
         """Return them with the other grain."""
@@ -86,7 +68,7 @@ def recall(remembered: Remembered) -> ChartSettings:
         return next((one for one in choices if one == value), default)
 
     return ChartSettings(
-        x=choice("x", get_args(Axis), usual.x),
+        x=choice("x", get_args(XAxis), usual.x),
         grain=choice("grain", get_args(Grain), usual.grain),
         smoothing=choice("smoothing", get_args(Smoothing), usual.smoothing),
         log_y=remembered.get("chart.log_y", usual.log_y),

@@ -102,10 +102,11 @@ class CompareScreen(ChartScreen):
         self.show_charts(self._charts())
         self._draw_table()
 
-    def choices(self) -> list[Content]:
+    def choices(self, *, wide: bool) -> list[Content]:
         """Return the settings, and which curves are overlaid."""
         named = {"val": "validation", "train": "training", "both": "val over train"}
-        return [choice("w", named[self.settings.part], "turn_part"), *super().choices()]
+        what = named[self.settings.part] if wide else self.settings.part
+        return [choice("w", what, "turn_part"), *super().choices(wide=wide)]
 
     def choose(self, settings: ChartSettings) -> None:
         """Draw otherwise."""

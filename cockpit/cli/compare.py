@@ -1,0 +1,71 @@
+"""The command that sets runs side by side."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from cockpit import compare, status
+from cockpit.cli.common import duration, open_store, percent, print_json, print_table
+from cockpit.cli.reading import read_series
+from cockpit.errors import CockpitError
+from cockpit.recipe import Recipe
+from cockpit.store import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Compare:
+    """Set runs side by side: only the recipe fields that differ, and what each has reached."""
+
+    run: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN RUN [RUN ...]")]
+    """Runs: ids, beginnings or ends of them, or `last`."""
+    runs: Path | None = None
+    """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+    json: bool = False
+    """Print JSON."""
+
+    def execute(self) -> int:
+        """Print the comparison."""
+        store = open_store(self.runs)
+        found = list({run.id: run for run in map(store.get, self.run)}.values())
+        if len(found) < 2:
+            raise CockpitError("name two runs or more to compare; `cockpit runs` lists them")
+        infos = [status.describe(run) for run in found]
+        apart = compare.differing([_recipe(run) for run in found])
+        rows = [
+            compare.figures(info, read_series(run).snapshot().epochs) for run, info in zip(found, infos, strict=True)
+        ]
+        if self.json:
+            print_json(compare.Comparison(differing=apart, runs=rows))
+            return 0
+        reached = ["best val", "at", "last val", "val loss", "test top-1", "top-5", "time", "img/s", "parameters"]
+        print_table(
+            ["run", "status", *apart, *reached],
+            [
+                [
+                    row.id,
+                    row.status,
+                    *(texts[index] for texts in apart.values()),
+                    percent(row.best_val_acc),
+                    str(row.best_epoch or ""),
+                    percent(row.final_val_acc),
+                    "" if row.final_val_loss is None else f"{row.final_val_loss:.4f}",
+                    percent(row.test and row.test.top1),
+                    percent(row.test and row.test.top5),
+                    duration(row.elapsed_s),
+                    "" if row.img_per_s is None else f"{row.img_per_s:,.0f}",
+                    "" if row.params is None else f"{row.params:,}",
+                ]
+                for index, row in enumerate(rows)
+            ],
+            right=tuple(range(2 + len(apart), 11 + len(apart))),
+        )
+        return 0
+
+
+def _recipe(run: Run) -> Recipe | None:
+    try:
+        return run.recipe
+    except CockpitError:
+        return None
