@@ -30,7 +30,7 @@ _LOST_GROUND = 0.5
 """And it must have given back this share of the loss of guessing: late in a training three times nothing is nothing."""
 _PATIENCE_EPOCHS, _PATIENCE_SHARE = 10, 0.15
 """Epochs without a better validation accuracy that are a plateau, and the least share of the planned ones."""
-_SPENT_LR = 0.01
+_SPENT_LR = 0.005
 """Below this share of its peak a learning rate may fall further without effect."""
 _STARVED, _DEVICE_SAMPLES = 0.5, 10
 """The share of time that a GPU should compute, over so many samples (two seconds each)."""
@@ -96,7 +96,8 @@ def diagnose(series: Series, info: RunInfo, facts: Facts = Facts()) -> tuple[Ala
     if info.status == "stale":
         alarms.append(_alarm("warning", "stale", "the trainer is silent", info.detail or "see its host"))
     if info.status != "lost":
-        alarms += [_loss(series, facts), _learning(series, info, facts), *_devices(series, facts), _disk(facts)]
+        trouble = _loss(series, facts) or _learning(series, info, facts)  # what explodes does not learn either
+        alarms += [trouble, *_devices(series, facts), _disk(facts)]
     return tuple(sorted(filter(None, alarms), key=lambda alarm: alarm.severity))
 
 
@@ -147,7 +148,7 @@ def _learning(series: Series, info: RunInfo, facts: Facts) -> Alarm | None:
     since = max(best.epoch, math.ceil(recipe.num_warmup_epochs), int(falls[-1]) if falls.size else 0)
     stuck = epochs - since
     patience = max(_PATIENCE_EPOCHS, math.ceil(_PATIENCE_SHARE * info.epochs))
-    if stuck < patience or info.epochs - epochs < 2 or not planned:
+    if stuck < patience or info.epochs - epochs < patience / 2 or not planned:  # nearly done, it may as well end
         return None
     schedule = make_schedule(recipe, max(1, round(planned / max(1, info.epochs))))
     rate, last_rate = series.lr or 0.0, schedule.lr(schedule.total_steps - 1)

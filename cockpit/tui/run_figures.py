@@ -4,7 +4,7 @@ from textual.content import Content
 
 from cockpit.records import Device
 from cockpit.status import LIVE
-from cockpit.tui.text import COLORS, bar, duration, percent, plain, remedy, status_word, words
+from cockpit.tui.text import COLORS, bar, cells, duration, percent, plain, remedy, status_word, words
 from cockpit.tui.watch import RunView
 
 _WIDE = 110
@@ -85,7 +85,7 @@ def _gib(num_bytes: int) -> str:
     return f"{size:.0f}" if size >= 99.95 else f"{size:.1f}"
 
 
-def note(view: RunView) -> Content:
+def note(view: RunView, width: int) -> Content:
     """Return the lines that need attention: what is wrong and what helps, and the result of the test."""
     info = view.info
     lines = []
@@ -97,9 +97,10 @@ def note(view: RunView) -> Content:
         lines.append(words((plain(info.damage), "$text-error")))
     report = view.report
     told = info.status == "finished" and report  # the trainer's last words are the result of its test
-    sentence = words(
-        "" if told else plain(info.detail), remedy(info.status, queued=info.ticket is not None), between=" · "
-    )
+    detail = "" if told else plain(info.detail)
+    if info.status == "running":
+        detail = cells(detail, width)  # nothing to act on, and the log has the whole
+    sentence = words(detail, remedy(info.status, queued=info.ticket is not None), between=" · ")
     if sentence:
         lines.append(sentence.stylize(f"${COLORS[info.status]}"))
     if report:
