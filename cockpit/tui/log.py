@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from rich.cells import chop_cells
 from rich.segment import Segment
 from textual import work
 from textual.app import ComposeResult
@@ -57,30 +58,42 @@ class LogView(ScrollView, can_focus=True):
     def __init__(self) -> None:
         """Begin without lines."""
         super().__init__()
-        self.lines: tuple[str, ...] = ()
-        """What is shown."""
+        self._lines: tuple[str, ...] = ()
+        self._rows: list[tuple[str, bool]] = []
 
     def show(self, lines: tuple[str, ...]) -> None:
         """Show these lines; who was at the end stays there."""
-        follows = self.scroll_offset.y >= self.max_scroll_y
-        old, self.lines = self.lines, lines
-        self.virtual_size = Size(max(map(len, lines), default=0), len(lines))
-        top = self.scroll_offset.y
+        self._lines = lines
+        self._wrap()
+
+    def on_resize(self) -> None:
+        """Fit the lines to the new width."""
+        self._wrap()
+
+    def render_line(self, y: int) -> Strip:
+        """Return a row, in another colour where its line tells of trouble."""
+        place = self.scroll_offset.y + y
+        text, is_trouble = self._rows[place] if place < len(self._rows) else ("", False)
+        style = self.rich_style
+        if is_trouble:
+            style += self.get_component_rich_style("log--trouble", partial=True)
+        return Strip([Segment(text, style)]).adjust_cell_length(self.size.width, self.rich_style)
+
+    def _wrap(self) -> None:
+        """Break the lines at the width, and paint only rows that differ."""
+        width = self.scrollable_content_region.width
+        if width <= 0:
+            return
+        follows, top, old = self.scroll_offset.y >= self.max_scroll_y, self.scroll_offset.y, self._rows
+        self._rows = [
+            (piece, bool(_TROUBLE.search(line))) for line in self._lines for piece in (chop_cells(line, width) or [""])
+        ]
+        self.virtual_size = Size(width, len(self._rows))
         for y in range(self.size.height):
-            if old[top + y : top + y + 1] != lines[top + y : top + y + 1]:
+            if old[top + y : top + y + 1] != self._rows[top + y : top + y + 1]:
                 self.refresh(Region(0, y, self.size.width, 1))
         if follows:
             self.call_after_refresh(self.scroll_end, animate=False)
-
-    def render_line(self, y: int) -> Strip:
-        """Return a line, in another colour where it tells of trouble."""
-        x, top = self.scroll_offset
-        line = self.lines[top + y] if top + y < len(self.lines) else ""
-        style = self.rich_style
-        if _TROUBLE.search(line):
-            style += self.get_component_rich_style("log--trouble", partial=True)
-        strip = Strip([Segment(line, style)])
-        return strip.crop_extend(x, x + self.size.width, self.rich_style)
 
 
 class LogScreen(CockpitScreen[None]):
