@@ -162,7 +162,8 @@ class CockpitApp(App[None]):
         from cockpit.tui.compare import MAX_RUNS, CompareScreen
 
         if not 2 <= len(runs) <= MAX_RUNS:
-            raise CockpitError(f"{len(runs)} runs cannot be compared; choose 2 to {MAX_RUNS}")
+            tell(self, f"{len(runs)} runs cannot be compared; choose 2 to {MAX_RUNS}", "warning")
+            return
         self.push_screen(CompareScreen(runs))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:

@@ -63,8 +63,12 @@ class ChartScreen(CockpitScreen[None]):
 
     def on_screen_resume(self) -> None:
         """Take up what was chosen on another screen, too."""
-        self.settings = recall(self.cockpit.remembered)
+        chosen = recall(self.cockpit.remembered)
+        if chosen.x != self.settings.x:
+            self.cursor = None
+        self.settings = chosen
         self.reread()
+        self.call_after_refresh(self.draw)
 
     def show_charts(self, charts: dict[str, ChartData]) -> None:
         """Draw the charts that are to be seen, and the line of settings."""

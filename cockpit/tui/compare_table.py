@@ -147,8 +147,9 @@ class CompareTable(Widget):
 
     def on_click(self, event: events.Click) -> None:
         """Choose the run that was clicked."""
-        if 0 < event.y <= len(self._colors):
-            self.post_message(self.Chosen(event.y - 1))
+        offset = event.get_content_offset(self)
+        if offset is not None and 0 < offset.y <= len(self._colors):
+            self.post_message(self.Chosen(offset.y - 1))
 
     def on_mount(self) -> None:
         """Follow the theme."""
