@@ -1,4 +1,4 @@
-"""Writes to the terminal only those cells that it does not show already.
+"""Writes to the terminal only those cells that it does not show already, and of their colours only what changes.
 
 Textual writes a changed row from its widget's left end on, and all rows again when a layout changes or a screen opens.
 Over a slow link that is most of the bytes.
@@ -7,24 +7,34 @@ Over a slow link that is most of the bytes.
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import groupby
-from typing import cast
+from operator import itemgetter
+from typing import NamedTuple, cast
 
 from rich.cells import get_character_cell_size
+from rich.color import ColorSystem
 from rich.console import Console, RenderableType
-from rich.control import Control
-from rich.segment import Segment
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
-_Cell = tuple[str, Style]
+
+class _Look(NamedTuple):
+    """What can be seen of a style, as the terminal's codes."""
+
+    attributes: str = ""
+    color: str = ""
+    background: str = ""
+
+
+_Cell = tuple[str, _Look]
 """A character, with what combines with it, and how it looks; the second half of a wide character is empty."""
 _Row = list[_Cell | None]
 """None is a cell of which nobody knows what it shows."""
 _Piece = tuple[int, int, Strip]
 """A row, a column, and what is to stand from there on."""
-_GAP = 24
-"""Unchanged cells between changed ones are written too, up to so many: to go on behind them takes some 40 bytes."""
+_GAP = 4
+"""Unchanged cells between changed ones are written too, up to so many: to go on behind them takes five bytes."""
+_PLAIN = _Look()
 
 
 class Painter:
@@ -54,6 +64,7 @@ class Painter:
             return ""
         if len(self._rows) != height or len(self._rows[0]) != width:
             self._rows = [[None] * width for _ in range(height)]
+        system = console._color_system or ColorSystem.TRUECOLOR  # as Textual's strips do
         written: list[str] = []
         wanted: dict[int, _Row] = {}
         for y, x, strip in pieces:
@@ -61,16 +72,23 @@ class Painter:
                 continue
             row = wanted.setdefault(y, self._rows[y].copy())
             shown = strip.crop(0, width - x)
-            cells = _cells(shown)
+            cells = _cells(shown, system)
             if cells is None:
-                written += [_go_to(x, y), shown.render(console)]
+                written += [f"\x1b[{y + 1};{x + 1}H", shown.render(console)]
                 cells = list[_Cell | None]([None] * shown.cell_length)
                 _put(self._rows[y], x, cells)
             _put(row, x, cells)
+        look = _PLAIN
         for y, row in wanted.items():
+            go_to = f"\x1b[{y + 1};%dH"
             for start, stop in _changes(self._rows[y], row):
-                written += [_go_to(start, y), _strip(row[start:stop]).render(console)]
+                written.append(go_to % (start + 1))
+                go_to = "\x1b[%dG"
+                for wanted_look, group in groupby(row[start:stop], key=itemgetter(1)):
+                    written += [_turn(look, wanted_look), *[character for character, _ in group]]
+                    look = wanted_look
             self._rows[y] = row
+        written.append(_turn(look, _PLAIN))
         return "".join(written)
 
 
@@ -100,13 +118,13 @@ def _chop_pieces(update: ChopsUpdate) -> Iterator[_Piece]:
                 yield y, start, strip.crop(start - x, stop - x)
 
 
-def _cells(strip: Strip) -> _Row | None:
+def _cells(strip: Strip, system: ColorSystem) -> _Row | None:
     """Return the cells of a strip, or None when a terminal may divide it otherwise: images, emoji of several parts."""
     cells: _Row = []
     for text, style, control in strip:
         if control:
             return None
-        look = _look(style)
+        look = _look(style, system) if style else _PLAIN
         if text.isascii():
             cells += [(character, look) for character in text]
             continue
@@ -119,10 +137,33 @@ def _cells(strip: Strip) -> _Row | None:
     return cells if len(cells) == strip.cell_length else None
 
 
-@lru_cache(maxsize=1024)
-def _look(style: Style | None) -> Style:
-    """Return what can be seen of a style."""
-    return style.clear_meta_and_links() if style else Style.null()
+@lru_cache(maxsize=4096)
+def _look(style: Style, system: ColorSystem) -> _Look:
+    """Return what can be seen of a style, on a terminal of so many colours."""
+    codes = (
+        ";".join(color.downgrade(system).get_ansi_codes(foreground=is_foreground)) if color else ""
+        for color, is_foreground in ((style.color, True), (style.bgcolor, False))
+    )
+    return _Look(Strip.render_ansi(style.without_color, system), *codes)
+
+
+@lru_cache(maxsize=4096)
+def _turn(old: _Look, new: _Look) -> str:
+    """Return what makes the terminal write in a look after another: only what differs."""
+    if old == new:
+        return ""
+    if new == _PLAIN:
+        return "\x1b[0m"
+    codes = []
+    if old.attributes not in ("", new.attributes):  # no code ends only bold or only dim
+        codes, old = ["0"], _PLAIN
+    if old.attributes != new.attributes:
+        codes.append(new.attributes)
+    if old.color != new.color:
+        codes.append(new.color or "39")
+    if old.background != new.background:
+        codes.append(new.background or "49")
+    return f"\x1b[{';'.join(codes)}m"
 
 
 def _put(row: _Row, x: int, cells: _Row) -> None:
@@ -138,9 +179,11 @@ def _changes(old: _Row, new: _Row) -> list[tuple[int, int]]:
     """Return where rows differ, as (start, stop), whole characters only; small gaps are bridged."""
     if old == new:
         return []
+    if None not in new and not any(old):  # the whole screen anew, which must be quick
+        return [(0, len(new))]
     runs: list[tuple[int, int]] = []
-    for x in range(len(new)):
-        if old[x] != new[x]:
+    for x, (before, after) in enumerate(zip(old, new, strict=True)):
+        if before != after:
             start, stop = x, x + 1
             while start > 0 and _is_half(old[start], new[start]):
                 start -= 1
@@ -156,17 +199,3 @@ def _changes(old: _Row, new: _Row) -> list[tuple[int, int]]:
 def _is_half(*cells: _Cell | None) -> bool:
     """Tell whether one of these is the second half of a wide character."""
     return any(cell is not None and not cell[0] for cell in cells)
-
-
-def _strip(cells: _Row) -> Strip:
-    known = [cell for cell in cells if cell is not None]
-    return Strip(
-        [
-            Segment("".join(character for character, _ in group), look)
-            for look, group in groupby(known, key=lambda cell: cell[1])
-        ]
-    )
-
-
-def _go_to(x: int, y: int) -> str:
-    return Control.move_to(x, y).segment.text

@@ -93,7 +93,13 @@ def test_changes_far_apart_are_written_alone():
     row = "a" + "-" * 60 + "b"
     painted(painter, (0, 0, strip((row, RED))), width=80)
     written = painted(painter, (0, 0, strip((row.replace("a", "c").replace("b", "d"), RED))), width=80)
-    assert written == whole((0, 0, strip(("c", RED))), (0, 61, strip(("d", RED))))
+    assert written == "\x1b[1;1H\x1b[31mc\x1b[62Gd\x1b[0m"
+
+
+def test_of_a_look_only_what_differs_is_written():
+    steps = [Style(color="red", bgcolor="blue"), Style(color="green", bgcolor="blue"), Style(bold=True, bgcolor="blue")]
+    written = painted(Painter(), (0, 0, strip(*zip("abc", steps, strict=True), ("d", Style()))))
+    assert written == "\x1b[1;1H\x1b[31;44ma\x1b[32mb\x1b[1;39mc\x1b[0md"
 
 
 def test_a_halved_wide_character_leaves_a_blank():
