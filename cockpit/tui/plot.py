@@ -5,6 +5,7 @@ It draws no more points than the screen has dots, whatever a curve has.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -142,7 +143,7 @@ def _limit_y(
 
 
 def _plot(canvas: Canvas, x_ticks: list[axes.Tick], y_ticks: list[axes.Tick], has_axis: bool) -> list[Row]:
-    """Return rows that plotext has drawn: the canvas with its axes.
+    """Return rows: the canvas in the axes that plotext has drawn.
 
     Its unit is the cell, so that its rounding cannot move a curve against a tick.
 
@@ -152,13 +153,24 @@ def _plot(canvas: Canvas, x_ticks: list[axes.Tick], y_ticks: list[axes.Tick], ha
         y_ticks: The same, with labels of one width.
         has_axis: Whether the x axis has a line above its labels.
     """
+    drawn = [[*row] for row in _axes(canvas.width, canvas.height, tuple(x_ticks), tuple(y_ticks), has_axis)]
+    left, top = len(y_ticks[0][1]) + 1, canvas.height - 1
+    for column, row, character, slot in zip(*canvas.cells(), strict=True):
+        drawn[top - row][left + column] = (character, slot)
+    return drawn
+
+
+@lru_cache(maxsize=64)
+def _axes(
+    width: int, height: int, x_ticks: tuple[axes.Tick, ...], y_ticks: tuple[axes.Tick, ...], has_axis: bool
+) -> tuple[Row, ...]:
+    """Return the axes around an empty canvas; kept, because plotext takes 5 ms and they seldom move."""
     from plotext._figure import _figure_class  # 0.1 s, which the first paint of the app must not pay
 
-    right, top, label_width = canvas.width - 1, canvas.height - 1, len(y_ticks[0][1])
-    columns, rows, characters, slots = canvas.cells()
+    right, top, label_width = width - 1, height - 1, len(y_ticks[0][1])
     figure = _figure_class()  # plotext's public functions would draw all charts on one figure
     figure._limit_size(False, False)
-    figure.plot_size(label_width + 1 + canvas.width, canvas.height + 1 + has_axis)
+    figure.plot_size(label_width + 1 + width, height + 1 + has_axis)
     figure.canvas_color("default")
     figure.axes_color("default")
     figure.ticks_color(AXIS)
@@ -168,7 +180,7 @@ def _plot(canvas: Canvas, x_ticks: list[axes.Tick], y_ticks: list[axes.Tick], ha
     figure.ylim(0, top)
     figure.xticks([round(x * right) for x, _ in x_ticks], [label for _, label in x_ticks])
     figure.yticks([round(y * top) for y, _ in y_ticks], [label for _, label in y_ticks])
-    figure.scatter(columns, rows, marker=characters, color=slots)
+    figure.scatter([0], [0], marker=" ")  # without data it draws no axes
     figure._set_sizes()
     figure._build_matrix()  # figure.build() goes on to print it as ANSI codes, which doubles the time
     matrix = figure.monitor.matrix
@@ -179,7 +191,7 @@ def _plot(canvas: Canvas, x_ticks: list[axes.Tick], y_ticks: list[axes.Tick], ha
     for row in drawn[:-1]:
         row[:label_width] = [(character, LABEL) for character, _ in row[:label_width]]
     drawn[-1] = [(character, LABEL) for character, _ in drawn[-1]]
-    return drawn
+    return tuple(drawn)
 
 
 def _reduce(line: Line, data: ChartData, num_dots: int) -> tuple[np.ndarray, np.ndarray]:
