@@ -116,8 +116,11 @@ class CockpitApp(App[None]):
 
     def action_redraw(self) -> None:
         """Write the whole screen again."""
-        self._painter.forget()
-        self.refresh()
+        if again := self._painter.again():
+            super()._display(self.screen, again)
+        else:
+            self._painter.forget()
+            self.refresh()
 
     def action_help(self) -> None:
         """Show every key."""

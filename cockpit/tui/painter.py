@@ -32,6 +32,8 @@ _Row = list[_Cell | None]
 """None is a cell of which nobody knows what it shows."""
 _Piece = tuple[int, int, Strip]
 """A row, a column, and what is to stand from there on."""
+_Span = tuple[int, int, list[_Cell]]
+"""A row, a column, and the cells that stand from there on."""
 _GAP = 4
 """Unchanged cells between changed ones are written too, up to so many: to go on behind them takes five bytes."""
 _PLAIN = _Look()
@@ -58,6 +60,12 @@ class Painter:
             return update
         return cast(RenderableType, _Trimmed(self, pieces, width, height))  # Textual asks it for its segments
 
+    def again(self) -> RenderableType | None:
+        """Return an update that writes all that the terminal is to show, from memory; None when some is not known."""
+        if not self._rows or not all(map(all, self._rows)):
+            return None
+        return cast(RenderableType, _Again(self))
+
     def write(self, pieces: Iterable[_Piece], width: int, height: int, console: Console) -> str:
         """Return what the terminal has to be sent so that it shows the pieces, and take it for sent."""
         if not width or not height:
@@ -78,18 +86,25 @@ class Painter:
                 cells = list[_Cell | None]([None] * shown.cell_length)
                 _put(self._rows[y], x, cells)
             _put(row, x, cells)
-        look = _PLAIN
+        spans: list[_Span] = []
         for y, row in wanted.items():
-            go_to = f"\x1b[{y + 1};%dH"
-            for start, stop in _changes(self._rows[y], row):
-                written.append(go_to % (start + 1))
-                go_to = "\x1b[%dG"
-                for wanted_look, group in groupby(row[start:stop], key=itemgetter(1)):
-                    written += [_turn(look, wanted_look), *[character for character, _ in group]]
-                    look = wanted_look
+            spans += [(y, start, _known(row[start:stop])) for start, stop in _changes(self._rows[y], row)]
             self._rows[y] = row
-        written.append(_turn(look, _PLAIN))
-        return "".join(written)
+        return "".join([*written, *_codes(spans)])
+
+    def write_again(self) -> str:
+        """Return what the terminal has to be sent so that it shows all that it should, whatever it shows now."""
+        return "".join(_codes([(y, 0, _known(row)) for y, row in enumerate(self._rows)]))
+
+
+class _Again(CompositorUpdate):
+    """The screen as a painter remembers it."""
+
+    def __init__(self, painter: Painter) -> None:
+        self._painter = painter
+
+    def render_segments(self, console: Console) -> str:
+        return self._painter.write_again()
 
 
 class _Trimmed(CompositorUpdate):
@@ -164,6 +179,23 @@ def _turn(old: _Look, new: _Look) -> str:
     if old.background != new.background:
         codes.append(new.background or "49")
     return f"\x1b[{';'.join(codes)}m"
+
+
+def _known(row: _Row) -> list[_Cell]:
+    return [cell for cell in row if cell is not None]
+
+
+def _codes(spans: Iterable[_Span]) -> Iterator[str]:
+    """Yield what writes known cells in their places, and leaves the terminal without a look."""
+    look, last_y = _PLAIN, -1
+    for y, x, cells in spans:
+        yield f"\x1b[{x + 1}G" if y == last_y else f"\x1b[{y + 1};{x + 1}H"
+        last_y = y
+        for wanted, group in groupby(cells, key=itemgetter(1)):
+            yield _turn(look, wanted)
+            yield "".join([character for character, _ in group])
+            look = wanted
+    yield _turn(look, _PLAIN)
 
 
 def _put(row: _Row, x: int, cells: _Row) -> None:
