@@ -3,6 +3,7 @@
 Trainers and tests are processes of their own, so nothing that happens here can hurt a run.
 """
 
+import gc
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from cockpit.diagnose import Alarm
 
 _TEST_LOOK_S = 0.2
+_SWITCH_S = 0.001
+"""A thread that reads gives way to a key after so long, Python's own 5 ms would be felt."""
 _TICK_S = 3.0
 """Seconds between two ticks of the queue."""
 _REST_RATIO = 20
@@ -299,6 +302,8 @@ class CockpitApp(App[None]):
 
 def run_app(runs_dir: Path) -> None:
     """Open the cockpit over a folder of runs; when it is left, say on stdout what goes on without it."""
+    sys.setswitchinterval(_SWITCH_S)
+    gc.freeze()  # what was imported stays: to search it for garbage takes 30 ms, at any moment
     app = CockpitApp(RunStore(runs_dir))
     app.run()
     if app.return_code == 0:

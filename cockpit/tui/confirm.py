@@ -3,13 +3,13 @@
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from cockpit.tui.actions import KeyBar, bindings
+from cockpit.tui.screen import Dialog
 
 
-class ConfirmScreen(ModalScreen[bool]):
+class ConfirmScreen(Dialog[bool]):
     """Returns whether the user agreed."""
 
     BINDINGS = bindings("confirm")

@@ -3,10 +3,10 @@
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from cockpit.tui.actions import ACTIONS, PLACES, KeyBar, bindings
+from cockpit.tui.screen import Dialog
 from cockpit.tui.text import words
 
 _INTRODUCTION = (
@@ -15,7 +15,7 @@ _INTRODUCTION = (
 )
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """The keys, by screen."""
 
     BINDINGS = bindings("help")

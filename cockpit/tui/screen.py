@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from textual.app import App
-from textual.screen import Screen
+from textual.geometry import Region
+from textual.screen import ModalScreen, Screen
+from textual.strip import Strip
 from textual.worker import Worker, WorkerState
 
 from cockpit.errors import CockpitError
@@ -32,6 +34,22 @@ class CockpitScreen(Screen[Result]):
         """Show what went wrong in the background."""
         if event.state is WorkerState.ERROR:
             show_error(self.app, event.worker.error)
+
+
+class Dialog(ModalScreen[Result]):
+    """A box over another screen, which stays as it is around it: to dim that would write all of it, twice."""
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return what the screen beneath shows, without what can be clicked there."""
+        beneath = self.app._background_screens
+        if not beneath:
+            return super().render_lines(crop)
+        strips = beneath[-1]._compositor.render_strips()
+        strips += [Strip.blank(crop.right, self.rich_style)] * (crop.bottom - len(strips))  # it grows after this one
+        return [
+            strip.adjust_cell_length(max(strip.cell_length, crop.right)).crop(crop.x, crop.right).discard_meta()
+            for strip in strips[crop.y : crop.bottom]
+        ]
 
 
 def show_error(app: App, error: BaseException | None) -> None:
