@@ -47,9 +47,9 @@ class Row(NamedTuple):
 class Cockpit(Terminal):
     """The cockpit on a terminal that nobody draws, with a stop-watch."""
 
-    def __init__(self, runs: Path) -> None:
+    def __init__(self, runs: Path, *flags: str) -> None:
         self.begun = time.monotonic()
-        super().__init__(*cockpit_words(runs), columns=120, rows=40, draws=False)
+        super().__init__(*cockpit_words(runs, *flags), columns=120, rows=40, draws=False)
         self._drawn = 0
         self.process = psutil.Process(self.pid)
 
@@ -203,6 +203,51 @@ def measure_log(folder: Path) -> Iterator[Row]:
     yield from _open("lines of 10 MB", store)
 
 
+def measure_wire(folder: Path) -> Iterator[Row]:
+    """One run going on among few, as most days are; and the same over a bad link."""
+    store = RunStore(folder / "few")
+    generator.make_runs(store, 20)
+    with _going_on(store.root, 1, "--hertz", "2") as root:
+        yield from _watch_run("a live run at 2 Hz", root)
+        yield from _watch_bytes("the same, --low-bandwidth", root, "--low-bandwidth")
+        yield from _press_keys(root)
+
+
+def _watch_bytes(what: str, root: Path, *flags: str) -> Iterator[Row]:
+    written, cpu = [], []
+    for _ in range(3):
+        with Cockpit(root, *flags) as cockpit:
+            cockpit.seconds_to(RunStore(root).list()[0].id)
+            _seconds_to_open(cockpit)
+            time.sleep(2.0)
+            bytes_a_second, cpu_percent = cockpit.watch(2 * _WINDOW_S)
+            written.append(bytes_a_second / 1000)
+            cpu.append(cpu_percent)
+    yield Row(f"{what}: written", written, "kB/s", 0.5)
+    yield Row(f"{what}: CPU", cpu, "% of a core", 5)
+
+
+def _press_keys(root: Path) -> Iterator[Row]:
+    """Keys of every kind while the newest run goes on."""
+    moves, opened, back = [], [], []
+    for _ in range(3):
+        with Cockpit(root) as cockpit:
+            cockpit.seconds_to("21 runs")
+            for _ in range(15):
+                moves.append(1000 * cockpit.seconds_to_move())
+            cockpit.press("g")
+            cockpit.settle()
+            for _ in range(10):
+                opened.append(1000 * _seconds_to_open(cockpit))
+                pressed = time.monotonic()
+                cockpit.press("\x1b")
+                back.append(1000 * cockpit.seconds_to("21 runs", pressed))
+                cockpit.settle()
+    yield from _keys("a live run among 20: the cursor, a row down", moves)
+    yield Row("a live run among 20: `enter` to its charts", opened, "ms", None)
+    yield Row("a live run among 20: `esc` to the list", back, "ms", None)
+
+
 def measure_live(folder: Path) -> Iterator[Row]:
     """Eight runs going on among 2,000."""
     with _going_on(_many(folder).root, 8, "--hertz", "2") as root:
@@ -227,6 +272,7 @@ CASES: dict[str, Callable[[Path], Iterator[Row]]] = {
     "empty": measure_empty,
     "start": measure_start,
     "commands": measure_commands,
+    "wire": measure_wire,
     "live": measure_live,
     "long": measure_long,
     "log": measure_log,

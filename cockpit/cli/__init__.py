@@ -39,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _normalize(words: list[str]) -> list[str]:
     """Let `--runs DIR` stand before the subcommand too, and let a group's name alone mean its listing."""
     moved: list[str] = []
-    while words and words[0].startswith("--runs"):
-        take = 1 if words[0].startswith("--runs=") else 2
+    while words and (words[0].startswith("--runs") or words[0] == "--low-bandwidth"):
+        take = 2 if words[0] == "--runs" else 1
         moved, words = [*moved, *words[:take]], words[take:]
     if not words:
         words = ["ui"]

@@ -17,6 +17,7 @@ _UNSURE = re.compile(r"[^\n -~]")
 MAX_CHARACTERS = 2_000
 """Text from outside is cut here; no sentence of ours is longer."""
 RUNS_DOC = "Folder of the runs. Default: COCKPIT_RUNS, else ./runs."
+LOW_BANDWIDTH_DOC = "Look every 4 s, so that a live run writes 0.2 kB/s. COCKPIT_LOW_BANDWIDTH=1 does the same."
 
 
 class Command(Protocol):

@@ -23,12 +23,15 @@ class Ui:
 
     runs: Path | None = None
     """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+    low_bandwidth: bool = False
+    """Look every 4 s, so that a live run writes 0.2 kB/s. COCKPIT_LOW_BANDWIDTH=1 does the same."""
 
     def execute(self) -> int:
         """Open the cockpit."""
         from cockpit.cli.ui import open_cockpit
 
-        return open_cockpit(["--runs", str(self.runs)] if self.runs else [])
+        words = ["--low-bandwidth"] if self.low_bandwidth else []
+        return open_cockpit([*words, "--runs", str(self.runs)] if self.runs else words)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,7 +35,7 @@ from cockpit.tui.painter import Painter
 from cockpit.tui.runs import RunsScreen
 from cockpit.tui.screen import CockpitScreen, show_error, tell
 from cockpit.tui.text import percent, plain
-from cockpit.tui.watch import RunsReader, read_report
+from cockpit.tui.watch import INTERVAL_S, LOW_BANDWIDTH_INTERVAL_S, RunsReader, read_report
 
 if TYPE_CHECKING:
     from cockpit.diagnose import Alarm
@@ -57,9 +57,17 @@ class CockpitApp(App[None]):
     testing: reactive[frozenset[str]] = reactive(frozenset())
     """Ids of the runs whose best checkpoint is being tested from here."""
 
-    def __init__(self, store: RunStore) -> None:
-        """Open the cockpit over the runs of a store."""
+    def __init__(self, store: RunStore, *, low_bandwidth: bool = False) -> None:
+        """Open the cockpit over the runs of a store.
+
+        Args:
+            store: The runs.
+            low_bandwidth: Write as little as can be; what that is, each screen decides.
+        """
         super().__init__()
+        self.low_bandwidth = low_bandwidth
+        self.look_s = LOW_BANDWIDTH_INTERVAL_S if low_bandwidth else INTERVAL_S
+        """Seconds between two looks of a screen at the folders."""
         self.animation_level = "none"
         self.store = store
         self.reader = RunsReader(store)
@@ -300,11 +308,11 @@ class CockpitApp(App[None]):
             show_error(self, event.worker.error)
 
 
-def run_app(runs_dir: Path) -> None:
+def run_app(runs_dir: Path, *, low_bandwidth: bool = False) -> None:
     """Open the cockpit over a folder of runs; when it is left, say on stdout what goes on without it."""
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # what was imported stays: to search it for garbage takes 30 ms, at any moment
-    app = CockpitApp(RunStore(runs_dir))
+    app = CockpitApp(RunStore(runs_dir), low_bandwidth=low_bandwidth)
     app.run()
     if app.return_code == 0:
         print(farewell(app.reader, app.testing))

@@ -111,7 +111,7 @@ class QueueScreen(CockpitScreen[None]):
     def _watch_queue(self) -> None:
         worker = get_current_worker()
         reader = QueueReader(self.cockpit.store, self.cockpit.reader)
-        poll(reader.look, lambda look: self.post_message(QueueRead(look)), worker.cancelled_event)
+        poll(reader.look, lambda look: self.post_message(QueueRead(look)), worker.cancelled_event, self.cockpit.look_s)
 
     def on_queue_read(self, event: QueueRead) -> None:
         """Show the queue as it is now."""

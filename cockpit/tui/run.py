@@ -44,7 +44,8 @@ class RunScreen(ChartScreen):
             for name in self.CHARTS:
                 yield Chart(id=name)
             with Vertical(id="log"):
-                yield Static(words(("log", "bold"), ("l opens it", "dim"), between="  "), id="log-title")
+                slow = "low bandwidth" if self.cockpit.low_bandwidth else ""
+                yield Static(words(("log", "bold"), ("l opens it", "dim"), slow, between="  "), id="log-title")
                 yield Static(id="log-lines")
         yield KeyBar("run")
 
@@ -64,7 +65,12 @@ class RunScreen(ChartScreen):
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch")
     def _watch_run(self) -> None:
         worker = get_current_worker()
-        poll(self._reader.look, lambda view: self.post_message(RunRead(view)), worker.cancelled_event)
+        poll(
+            self._reader.look,
+            lambda view: self.post_message(RunRead(view)),
+            worker.cancelled_event,
+            self.cockpit.look_s,
+        )
 
     def on_run_read(self, event: RunRead) -> None:
         """Show the run as it is now."""

@@ -67,7 +67,7 @@ class RunsScreen(CockpitScreen[None]):
     def _watch_runs(self) -> None:
         reader = self.cockpit.reader
         worker = get_current_worker()
-        poll(reader.look, lambda look: self.post_message(RunsRead(look)), worker.cancelled_event)
+        poll(reader.look, lambda look: self.post_message(RunsRead(look)), worker.cancelled_event, self.cockpit.look_s)
 
     def on_runs_read(self, event: RunsRead) -> None:
         """Show the runs as they are now."""
@@ -103,6 +103,8 @@ class RunsScreen(CockpitScreen[None]):
             parts.append(f"{queued:,} queued")
         if not self._look.complete:
             parts.append("reading more…")
+        if self.cockpit.low_bandwidth:
+            parts.append(("low bandwidth", "$text-warning"))
         parts.append((_short(self.cockpit.store.root), "dim"))
         title = words(("cockpit", "bold $accent"), *parts, between="  ")
         self._write("title", title)
