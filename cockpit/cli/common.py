@@ -49,13 +49,19 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def print_json_line(value: Any) -> None:
+    """Write a value to stdout as one line of JSON, for who reads lines as they come."""
+    sys.stdout.write(_UNSURE.sub(_escape, msgspec.json.encode(value).decode()) + "\n")
+    sys.stdout.flush()
+
+
 def _escape(char: re.Match[str]) -> str:
     return char[0] if char[0].isprintable() else json.dumps(char[0])[1:-1]
 
 
 def show(line: str) -> None:
     """Write a line for people to stdout, shown literally."""
-    print(printable(line))
+    print(printable(line), flush=True)  # in a pipe, too, a line is of use when it comes
 
 
 def say(line: str) -> None:

@@ -1,17 +1,19 @@
 """Follow a run from the command line: a progress bar on a terminal, a line an epoch elsewhere."""
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from cockpit import places, records, status
-from cockpit.cli.common import printable, say
+from cockpit.cli.common import print_json_line, printable, say, show
 from cockpit.kept import KeptRun
 from cockpit.store import RecordTail, Run
 
@@ -39,7 +41,29 @@ def follow_own(run: Run) -> status.RunInfo:
 
 def follow(run: Run) -> status.RunInfo:
     """Show a run's progress on stderr until it has ended; return what became of it."""
-    view = _Bar(run) if sys.stderr.isatty() else _Lines(run)
+    has_bar = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return _follow(run, _Bar(run) if has_bar else _Lines(run))
+
+
+def follow_plainly(run: Run, *, json: bool = False) -> status.RunInfo:
+    """Write a line an epoch to stdout until a run has ended, and one of what became of it, which is returned.
+
+    Args:
+        run: The run.
+        json: The lines are JSON objects: the records of the epochs as the trainer wrote them, and at the end the run
+            as a listing has it, with the kind "result".
+    """
+    info = _follow(run, _JsonLines() if json else _PlainLines(run))
+    if json:
+        print_json_line({"kind": "result", **msgspec.to_builtins(info)})
+    else:
+        best = f"best val {info.best_val_acc:.1%} @ {info.best_epoch}" if info.best_val_acc is not None else "no epoch"
+        test = f"test top-1 {info.test.top1:.2%}" if info.test else "not tested"
+        show(f"{info.status} after {info.epoch}/{info.epochs} epochs  {best}  {test}")
+    return info
+
+
+def _follow(run: Run, view: "_View") -> status.RunInfo:
     tail = RecordTail(run)
     told = ""
     watchman = Watchman(run)
@@ -104,7 +128,7 @@ class Watchman:
 
 
 class _Lines(contextlib.AbstractContextManager["_Lines"]):
-    """A line for every phase and epoch."""
+    """A line for every phase and epoch, as narration."""
 
     def __init__(self, run: Run) -> None:
         self._epochs = run.recipe.num_epochs
@@ -120,10 +144,33 @@ class _Lines(contextlib.AbstractContextManager["_Lines"]):
             case records.Phase():
                 self.tell(f"{record.state}: {record.detail}")
             case records.Epoch():
-                say(
-                    f"epoch {record.epoch}/{self._epochs}  train {_scores(record.train_loss, record.train_acc)}  "
-                    f"val {_scores(record.val_loss, record.val_acc)}  lr {record.lr:.4g}  {record.img_per_s:,.0f} img/s"
-                )
+                self.show_epoch(record)
+
+    def show_epoch(self, record: records.Epoch) -> None:
+        say(self._line(record))
+
+    def _line(self, record: records.Epoch) -> str:
+        return (
+            f"epoch {record.epoch}/{self._epochs}  train {_scores(record.train_loss, record.train_acc)}  "
+            f"val {_scores(record.val_loss, record.val_acc)}  lr {record.lr:.4g}  {record.img_per_s:,.0f} img/s"
+        )
+
+
+class _PlainLines(_Lines):
+    """The same, with the epochs as data."""
+
+    def show_epoch(self, record: records.Epoch) -> None:
+        show(self._line(record))
+
+
+class _JsonLines(_Lines):
+    """The same, as JSON."""
+
+    def __init__(self) -> None:
+        """Need nothing of the run."""
+
+    def show_epoch(self, record: records.Epoch) -> None:
+        print_json_line(record)
 
 
 class _Bar(contextlib.AbstractContextManager["_Bar"]):
@@ -179,6 +226,9 @@ class _Bar(contextlib.AbstractContextManager["_Bar"]):
             return ""
         left_s = int((self._epochs - record.epoch) * seconds / epochs)
         return f"  {left_s // 3600}:{left_s // 60 % 60:02d}:{left_s % 60:02d} left"
+
+
+_View = _Lines | _Bar
 
 
 def _scores(loss: float | None, acc: float | None) -> str:

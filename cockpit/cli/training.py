@@ -1,6 +1,8 @@
 """The commands that start, watch, stop, resume and test a run."""
 
 import dataclasses
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -144,14 +146,19 @@ class Watch:
     """Run: its id, the beginning or end of it, or `last`."""
     runs: Path | None = None
     """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+    plain: bool = False
+    """Print a line an epoch, and the result at the end, to stdout. Usual where that is a pipe or cannot draw."""
     json: bool = False
-    """Print the run as JSON when it has ended."""
+    """Print the run as JSON when it has ended. With --plain: every line is a JSON object."""
 
     def execute(self) -> int:
         """Follow until the run ends."""
-        from cockpit.cli.follow import follow
+        from cockpit.cli.follow import follow, follow_plainly
 
         run = open_store(self.runs).get(self.run)
+        draws = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        if self.plain or not (draws or self.json):
+            return _report(run, follow_plainly(run, json=self.json), json=False)
         return _report(run, follow(run), self.json)
 
 
