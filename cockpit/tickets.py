@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import re
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -35,6 +36,10 @@ _SETTINGS = "queue.json"
 _LOCK = ".queue.lock"
 _LOCK_S = 30.0
 """How long to wait for whoever has the queue; planning takes a tenth of a second with a thousand runs."""
+_LAST_LOCK_S = 1.0
+"""How long to wait when somebody waits for this process to end: enough to get through what was just asked for."""
+LEAVING = threading.Event()
+"""Set once this process is to end, whatever its threads wait for."""
 
 Content = TypeVar("Content", bound=msgspec.Struct)
 Place = Annotated[float, msgspec.Meta(ge=-(2**53), le=2**53)]
@@ -211,12 +216,15 @@ def locked(root: Path) -> Iterator[None]:
 
 
 def _wait_for_lock(handle: int, root: Path) -> None:
-    deadline = time.monotonic() + _LOCK_S
+    deadline, hurries = time.monotonic() + _LOCK_S, False
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
+            if LEAVING.is_set() and not hurries:
+                hurries = True
+                deadline = min(deadline, time.monotonic() + _LAST_LOCK_S)
             if time.monotonic() > deadline:
                 raise QueueBusyError(
                     f"another process has kept the queue of {root} for {_LOCK_S:.0f} s; end or continue it"

@@ -8,6 +8,7 @@ import sys
 
 import psutil
 import pytest
+from terminal import Terminal, cockpit_words
 from tiny import make_trainer, ran
 from waiting import wait_for
 
@@ -186,3 +187,31 @@ def test_a_trainer_that_is_killed_leaves_the_next_to_who_passes_by(real_store):
 def cockpit(store: RunStore, *words: str):
     command = [sys.executable, "-m", "cockpit", *words, "--json", "--runs", str(store.root)]
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
+_KEEPER = """
+import sys
+from pathlib import Path
+from cockpit import tickets
+with tickets.locked(Path(sys.argv[1])):
+    print("kept", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_cockpit_is_left_at_once_while_another_process_keeps_the_queue(store):
+    order.enqueue(store, [Recipe().complete()])
+    words = [sys.executable, "-c", _KEEPER, str(store.root)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as keeper:
+        try:
+            assert keeper.stdout is not None
+            assert keeper.stdout.readline() == b"kept\n"
+            with Terminal(*cockpit_words(store.root)) as terminal:
+                terminal.wait_for_text("1 queued")
+                cockpit = psutil.Process(terminal.pid)
+                lock = str(store.root / ".queue.lock")
+                wait_for(lambda: lock in {file.path for file in cockpit.open_files()}, what="a tick that waits")
+                terminal.press("q")
+                assert terminal.wait(15) == 0
+        finally:
+            keeper.kill()

@@ -19,7 +19,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from cockpit import dispatch, launch, places, status
+from cockpit import dispatch, launch, places, status, tickets
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
@@ -81,8 +81,14 @@ class CockpitApp(App[None]):
 
     def on_mount(self) -> None:
         """Keep the queue moving, and write the whole screen when the cockpit comes back from the background."""
+        tickets.LEAVING.clear()
         self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self._move_queue()
+
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """Leave, also while another process keeps the queue's lock, for which Python would wait before it ends."""
+        tickets.LEAVING.set()
+        super().exit(result, return_code, message)
 
     @work(thread=True, exit_on_error=False, group="queue")
     def _move_queue(self) -> None:
