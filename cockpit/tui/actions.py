@@ -124,7 +124,7 @@ class KeyBar(Static):
 
 
 def _label(action: Action) -> Content:
-    markup = f"[@click={_click(action)}][bold $accent]$key[/] $title[/]"
+    markup = f"[@click={_click(action)}][bold $text-accent]$key[/] $title[/]"
     return Content.from_markup(markup, key=action.shown, title=action.title)
 
 

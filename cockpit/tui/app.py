@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import RenderableType
 from textual import events, on, work
 from textual.app import App, SystemCommand
+from textual.filter import LineFilter
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widgets import Input
@@ -27,6 +28,7 @@ from cockpit.remembered import Remembered
 from cockpit.slurm import UndecidedError
 from cockpit.status import LIVE, RunInfo
 from cockpit.store import Run, RunStore
+from cockpit.tui import themes
 from cockpit.tui.actions import actions_of
 from cockpit.tui.alarms import Alarms
 from cockpit.tui.curve_colors import curve_colors
@@ -72,8 +74,29 @@ class CockpitApp(App[None]):
         self.store = store
         self.reader = RunsReader(store)
         self.remembered = Remembered()
+        for own in (themes.HIGH_CONTRAST, themes.NO_COLOR):
+            self.register_theme(own)
+        self._asked_for_no_color = self.no_color
+        """By NO_COLOR, see no-color.org."""
+        self.theme = self._first_theme()
         self._alarms = Alarms()
         self._painter = Painter()
+
+    def _first_theme(self) -> str:
+        if self._asked_for_no_color:
+            return themes.NO_COLOR.name
+        remembered = self.remembered.get("theme", themes.DARK)
+        return remembered if remembered in self.available_themes else themes.DARK
+
+    def watch_theme(self, theme: str) -> None:
+        """Take the theme's filters, and remember it."""
+        self.no_color = theme == themes.NO_COLOR.name
+        if not self._asked_for_no_color:
+            self.remembered.set("theme", theme)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what every line passes through before it is painted."""
+        return themes.filters(self.theme, super().get_line_filters())
 
     def get_default_screen(self) -> Screen:
         """Begin with the runs."""

@@ -40,5 +40,7 @@ def _sections() -> list[tuple[str, Content]]:
     groups: dict[str, list[Content]] = {}
     for action in sorted(ACTIONS, key=lambda action: (action.places == ("confirm",), len(action.places))):
         title = " and ".join(PLACES[place] for place in action.places) if len(action.places) < 3 else "Everywhere"
-        groups.setdefault(title, []).append(words((f"{action.shown:>10}", "bold $accent"), action.doc, between="  "))
+        groups.setdefault(title, []).append(
+            words((f"{action.shown:>10}", "bold $text-accent"), action.doc, between="  ")
+        )
     return [(title, Content("\n").join(lines)) for title, lines in groups.items()]

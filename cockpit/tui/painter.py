@@ -156,7 +156,7 @@ def _cells(strip: Strip, system: ColorSystem) -> _Row | None:
 def _look(style: Style, system: ColorSystem) -> _Look:
     """Return what can be seen of a style, on a terminal of so many colours."""
     codes = (
-        ";".join(color.downgrade(system).get_ansi_codes(foreground=is_foreground)) if color else ""
+        "" if not color or color.is_default else ";".join(color.downgrade(system).get_ansi_codes(is_foreground))
         for color, is_foreground in ((style.color, True), (style.bgcolor, False))
     )
     return _Look(Strip.render_ansi(style.without_color, system), *codes)

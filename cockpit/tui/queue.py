@@ -87,7 +87,7 @@ class QueueScreen(CockpitScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out the title, the table, the detail of the chosen run, the devices and the keys."""
-        yield Static(words(("queue", "bold $accent"), "reading…", between="  "), id="title")
+        yield Static(words(("queue", "bold $text-accent"), "reading…", between="  "), id="title")
         with Vertical(id="list"):
             yield RowTable[QueueRow](COLUMNS)
             yield Static(Content.from_markup(_NOTHING), id="empty")
@@ -123,7 +123,9 @@ class QueueScreen(CockpitScreen[None]):
         self.query_one("#empty").display = not rows
         counts = f"{len(look.waiting):,} waiting  {len(look.training)} training"
         state = look.trouble or ("paused: p goes on" if look.paused else "")
-        self._write("title", words(("queue", "bold $accent"), counts, (plain(state), "$text-warning"), between="  "))
+        self._write(
+            "title", words(("queue", "bold $text-accent"), counts, (plain(state), "$text-warning"), between="  ")
+        )
         self._write("devices", Content("\n").join(map(_device_line, look.devices)))
         self._draw_detail()
 

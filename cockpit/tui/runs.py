@@ -42,7 +42,7 @@ class RunsScreen(CockpitScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out the title, the table, the detail of the chosen run, the filter and the keys."""
-        yield Static(words(("cockpit", "bold $accent"), "reading runs…", between="  "), id="title")
+        yield Static(words(("cockpit", "bold $text-accent"), "reading runs…", between="  "), id="title")
         with Vertical(id="list"):
             yield RunTable()
             yield Static(id="empty")
@@ -98,7 +98,7 @@ class RunsScreen(CockpitScreen[None]):
         )
         parts: list[str | tuple[str, str]] = ["" if total == 0 and self._look.complete else count]
         if live:
-            parts.append((f"{live} going on", "$primary"))
+            parts.append((f"{live} going on", "$text-primary"))
         if queued:
             parts.append(f"{queued:,} queued")
         if not self._look.complete:
@@ -106,7 +106,7 @@ class RunsScreen(CockpitScreen[None]):
         if self.cockpit.low_bandwidth:
             parts.append(("low bandwidth", "$text-warning"))
         parts.append((_short(self.cockpit.store.root), "dim"))
-        title = words(("cockpit", "bold $accent"), *parts, between="  ")
+        title = words(("cockpit", "bold $text-accent"), *parts, between="  ")
         self._write("title", title)
 
     @on(RunTable.Moved)
