@@ -145,14 +145,44 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="c
     """What was measured; empty when there was nothing to choose."""
 
 
-Record = Phase | Step | Epoch | Device | Choice
-Kind = Literal["phase", "step", "epoch", "device", "choice"]
+class Guess(msgspec.Struct, frozen=True, array_like=True):
+    """What a network takes one validation image for; an array in the file, which is short."""
+
+    image: Count
+    """Its place among the dataset's training images."""
+    label: Count
+    """The class that it is of."""
+    best: Count
+    """The class that the network takes it for."""
+    best_share: Share | None
+    """The probability that the network gives `best`, 0-1, four decimals; None if it is NaN."""
+    label_share: Share | None
+    """The probability that the network gives `label`."""
+
+
+MAX_GUESSES = 64
+"""More are no record."""
+
+
+class Guesses(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="guesses"):
+    """What the network took a few validation images for when an epoch was done, the same images at every epoch."""
+
+    epoch: Count
+    """Epochs done, from 1."""
+    step: Count
+    """Optimizer steps done."""
+    guesses: Annotated[list[Guess], msgspec.Meta(max_length=MAX_GUESSES)]
+    """One for each image, in the order of their classes."""
+
+
+Record = Phase | Step | Epoch | Device | Choice | Guesses
+Kind = Literal["phase", "step", "epoch", "device", "choice", "guesses"]
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for bytes that are no record; the last for lists in lists by the thousand."""
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Phase | Step | Epoch | Device | Choice)
+_decoder = msgspec.json.Decoder(Phase | Step | Epoch | Device | Choice | Guesses)
 
 
 def encode(record: msgspec.Struct) -> bytes:

@@ -75,7 +75,7 @@ def test_a_run_ends_tested(uninterrupted):
     assert list(steps) == list(range(1, EPOCHS * STEPS + 1))
     assert list(epochs) == list(range(1, EPOCHS + 1))
     kinds = {record.__struct_config__.tag for record in RecordTail(uninterrupted).read()}
-    assert kinds == {"phase", "choice", "step", "epoch", "device"}
+    assert kinds == {"phase", "choice", "step", "epoch", "guesses", "device"}
 
 
 def test_exact_reruns_are_equal_to_the_bit(store, uninterrupted):

@@ -42,6 +42,12 @@ RECORDS = st.one_of(
         best_epoch=COUNTS,
     ),
     st.builds(records.Device, time=MOMENTS, name=st.text(), busy=AMOUNTS | st.none(), memory_bytes=COUNTS | st.none()),
+    st.builds(
+        records.Guesses,
+        epoch=COUNTS,
+        step=COUNTS,
+        guesses=st.lists(st.builds(records.Guess, COUNTS, COUNTS, COUNTS, SHARES, SHARES), max_size=3),
+    ),
     st.builds(records.Choice, time=MOMENTS, device=st.text(), precision=st.text(), way=st.text(), reason=st.text()),
 )
 VALUES = st.recursive(

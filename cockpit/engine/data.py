@@ -7,6 +7,7 @@ import torch
 
 from cockpit import datasets
 from cockpit.engine.augment import ImageBank, Normalization
+from cockpit.engine.guesses import Watched, choose_watched
 from cockpit.engine.ranks import Ranks
 from cockpit.progress import Progress, Stop
 from cockpit.recipe import Recipe, val_images
@@ -82,6 +83,8 @@ class TrainingData(NamedTuple):
     """What the best epoch is chosen by."""
     normalization: Normalization
     """Measured on the training part; the test needs it too."""
+    watched: Watched
+    """Validation images whose guesses are recorded."""
 
 
 def load_training_data(recipe: Recipe, device: torch.device, ranks: Ranks | None = None) -> TrainingData:
@@ -94,12 +97,14 @@ def load_training_data(recipe: Recipe, device: torch.device, ranks: Ranks | None
     """
     images, labels = datasets.load_packed(recipe.dataset, "train")
     train, val = split_indices(len(images), recipe.val_fraction, recipe.seed)
-    if ranks is not None:
-        val = val[slice(*ranks.share(len(val)))]
+    own = slice(*ranks.share(len(val))) if ranks is not None else slice(None)
+    watched = choose_watched(val, labels, recipe.seed, own)
+    val = val[own]
     train_images = images[train]
     normalization = measure(train_images, recipe.normalize)
     return TrainingData(
         ImageBank(train_images, labels[train], normalization, device),
         ImageBank(images[val], labels[val], normalization, device),
         normalization,
+        watched,
     )

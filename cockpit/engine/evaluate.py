@@ -1,6 +1,7 @@
 """Evaluation in eval mode, and the one reader of the test set."""
 
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -29,17 +30,25 @@ class Scores(NamedTuple):
     """0-1."""
     top5: float
     """0-1; among all classes if there are fewer than five."""
+    logits: Tensor = torch.empty(0, 0)
+    """(P, classes) float32 on the CPU: those of the images that they were asked of."""
 
 
-def evaluate(model: nn.Module, bank: ImageBank, backend: Backend) -> Scores:
+def evaluate(model: nn.Module, bank: ImageBank, backend: Backend, places: Sequence[int] = ()) -> Scores:
     """Run every image of a bank once through the network in eval mode.
 
     Fewer at a time, where there is no memory for `BATCH`: that changes no image's logits, only the order of sums.
+
+    Args:
+        model: The network.
+        bank: The images.
+        backend: Device and precision.
+        places: The images in the bank whose logits are wanted too.
     """
     batch = BATCH
     while True:
         try:
-            return _evaluate(model, bank, backend, batch)
+            return _evaluate(model, bank, backend, batch, places)
         except (RuntimeError, MemoryError) as error:
             if batch == 1 or not is_out_of_memory(error):
                 raise
@@ -49,21 +58,24 @@ def evaluate(model: nn.Module, bank: ImageBank, backend: Backend) -> Scores:
 
 
 @torch.inference_mode()
-def _evaluate(model: nn.Module, bank: ImageBank, backend: Backend, batch: int) -> Scores:
+def _evaluate(model: nn.Module, bank: ImageBank, backend: Backend, batch: int, places: Sequence[int]) -> Scores:
     """Evaluate so many images at a time; sums are read from the device once."""
     was_training = model.training
     model.eval()
     loss = torch.zeros((), dtype=backend.sum_dtype, device=backend.device)
     hits = torch.zeros(2, dtype=torch.int64, device=backend.device)
+    kept: dict[int, Tensor] = {}
     for start in range(0, len(bank), batch):
         images, labels = bank.plain(start, start + batch)
         with backend.autocast():
             logits = model(images)
         loss += F.cross_entropy(logits.float(), labels, reduction="sum")
         hits += count_hits(logits, labels)
+        kept |= {place: logits[place - start] for place in places if start <= place < start + len(labels)}
     model.train(was_training)
     top1, top5 = (hits.cpu().double() / len(bank)).tolist()
-    return Scores(loss.item() / len(bank), top1, top5)
+    rows = torch.stack([kept[place] for place in places]).float().cpu() if places else torch.empty(0, 0)
+    return Scores(loss.item() / len(bank), top1, top5, rows)
 
 
 def count_hits(logits: Tensor, labels: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ resume from. When saves are slower than epochs, what waits is replaced by what i
 """
 
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from cockpit.store import Run
 
 class _Work(NamedTuple):
     best: Snapshot | None
-    epochs: tuple[records.Epoch, ...]
+    told: tuple[records.Record, ...]
     last: Snapshot
 
 
@@ -54,13 +55,13 @@ class Keeper:
         if error is None:
             self._raise_error()
 
-    def keep(self, last: Snapshot, *, best: bool = False, epoch: records.Epoch | None = None) -> None:
+    def keep(self, last: Snapshot, *, best: bool = False, epoch: Sequence[records.Record] = ()) -> None:
         """Have a snapshot written, soon.
 
         Args:
             last: What a resume shall begin from.
             best: Whether its weights are the best so far too.
-            epoch: The record to write once the best weights are on the disk.
+            epoch: The records of an epoch, to write once the best weights are on the disk.
 
         Raises:
             OSError: When an earlier save failed, because the disk is full for example.
@@ -70,7 +71,7 @@ class Keeper:
             waiting = self._waiting
             self._waiting = _Work(
                 best=last if best else waiting and waiting.best,
-                epochs=(waiting.epochs if waiting else ()) + ((epoch,) if epoch else ()),
+                told=(*(waiting.told if waiting else ()), *epoch),
                 last=last,
             )
             self._changed.notify_all()
@@ -111,6 +112,6 @@ class Keeper:
     def _write(self, work: _Work) -> None:
         if work.best is not None:
             save_best(self._run, work.best, self._normalization, self._classes)
-        for epoch in work.epochs:
-            self._journal.write(epoch, durable=epoch is work.epochs[-1])
+        for record in work.told:
+            self._journal.write(record, durable=record is work.told[-1])
         save_last(self._run, work.last)

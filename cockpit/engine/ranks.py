@@ -19,6 +19,7 @@ from cockpit import records
 from cockpit.engine.augment import CHUNK, ImageBank, Plan
 from cockpit.engine.backend import Backend
 from cockpit.engine.evaluate import Scores, evaluate
+from cockpit.engine.guesses import Watched
 from cockpit.engine.memory import is_out_of_memory
 from cockpit.engine.step import set_lr
 from cockpit.engine.stopping import StopFlag, Stopped
@@ -207,7 +208,9 @@ class SharedStep:
         return figures[:2]
 
 
-def evaluate_together(model: nn.Module, own: ImageBank, backend: Backend, ranks: Ranks) -> Scores:
+def evaluate_together(
+    model: nn.Module, own: ImageBank, backend: Backend, ranks: Ranks, watched: Watched, num_classes: int
+) -> Scores:
     """Evaluate the first rank's network, statistics and all, on the images of all ranks.
 
     Args:
@@ -215,15 +218,21 @@ def evaluate_together(model: nn.Module, own: ImageBank, backend: Backend, ranks:
         own: This rank's part of the images.
         backend: Device and precision.
         ranks: The others.
+        watched: The images whose logits are wanted too.
+        num_classes: How many logits an image has.
     """
     ranks.take_from_first(list(model.buffers()))
     sums = torch.zeros(4, dtype=torch.float64)
+    logits = torch.zeros(len(watched.images), num_classes)
     if len(own):
-        scores = evaluate(model, own, backend)
+        scores = evaluate(model, own, backend, watched.places)
+        if watched.here:
+            logits[watched.here] = scores.logits
         hits = (round(part * len(own)) for part in (scores.top1, scores.top5))
         sums = torch.tensor([scores.loss * len(own), *hits, len(own)], dtype=torch.float64)
     ranks.add_up(sums)
-    return Scores(*(sums[:3] / sums[3]).tolist())
+    ranks.add_up(logits)
+    return Scores(*(sums[:3] / sums[3]).tolist(), logits)
 
 
 def only_way(devices: str, backend: Backend) -> records.Choice:

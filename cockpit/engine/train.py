@@ -6,7 +6,7 @@ It only appends to its run folder. It never asks whether anybody watches.
 import math
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,6 +19,7 @@ from cockpit.engine.backend import Backend, choose_backend, make_exact
 from cockpit.engine.checkpoint import LoopState, load_last, take_snapshot, take_up_best
 from cockpit.engine.data import TrainingData, load_training_data, prepare
 from cockpit.engine.evaluate import Scores, evaluate, run_test
+from cockpit.engine.guesses import make_record
 from cockpit.engine.interruptible import InterruptibleStep
 from cockpit.engine.journal import Journal
 from cockpit.engine.keeper import Keeper
@@ -231,8 +232,9 @@ class Loop(NamedTuple):
     def validate(self) -> Scores:
         """Evaluate the network on the validation images."""
         if self.ranks is None:
-            return evaluate(self.model, self.data.val, self.backend)
-        return evaluate_together(self.model, self.data.val, self.backend, self.ranks)
+            return evaluate(self.model, self.data.val, self.backend, self.data.watched.places)
+        watched, num_classes = self.data.watched, len(self.classes)
+        return evaluate_together(self.model, self.data.val, self.backend, self.ranks, watched, num_classes)
 
     def end_epoch(self) -> None:
         """Count the epoch and begin the next."""
@@ -276,10 +278,11 @@ def run_epoch(loop: Loop, keeper: Keeper | None, stop: StopFlag) -> None:
         best_val_acc=state.best_val_acc,
         best_epoch=state.best_epoch,
     )
-    _keep(loop, keeper, best=best, epoch=epoch)
+    guesses = make_record(loop.data.watched, scores.logits, epoch=state.epoch, step=state.step)
+    _keep(loop, keeper, best=best, epoch=(guesses, epoch))
 
 
-def _keep(loop: Loop, keeper: Keeper | None, *, best: bool = False, epoch: records.Epoch | None = None) -> None:
+def _keep(loop: Loop, keeper: Keeper | None, *, best: bool = False, epoch: Sequence[records.Record] = ()) -> None:
     loop.state.elapsed_s = loop.journal.elapsed_s()
     loop.journal.step = loop.state.step
     if keeper is not None:

@@ -67,7 +67,7 @@ def epoch_record(number: int, best_epoch: int = 0) -> records.Epoch:
 
 def test_a_snapshot_is_kept_as_it_was_while_the_training_goes_on(run, keeper):
     training = Training()
-    keeper.keep(training.epoch(1), best=True, epoch=epoch_record(1))
+    keeper.keep(training.epoch(1), best=True, epoch=[epoch_record(1)])
     training.epoch(2)
     keeper.flush()
     assert load_best(run).weights["weight"].unique().tolist() == [1.0]
@@ -79,7 +79,7 @@ def test_a_snapshot_is_kept_as_it_was_while_the_training_goes_on(run, keeper):
 def test_no_record_is_left_out_when_epochs_are_quicker_than_the_disk(run, keeper):
     training = Training()
     for number in range(1, 101):
-        keeper.keep(training.epoch(number), best=number <= 60, epoch=epoch_record(number))
+        keeper.keep(training.epoch(number), best=number <= 60, epoch=[epoch_record(number)])
     keeper.flush()
     epochs = [record.epoch for record in RecordTail(run).read() if isinstance(record, records.Epoch)]
     assert epochs == list(range(1, 101))
@@ -102,7 +102,7 @@ def test_the_best_weights_on_disk_are_never_worse_than_what_a_record_tells(run, 
     watcher.start()
     training = Training()
     for number in range(1, 41):
-        keeper.keep(training.epoch(number), best=True, epoch=epoch_record(number))
+        keeper.keep(training.epoch(number), best=True, epoch=[epoch_record(number)])
         if number % 4 == 0:
             keeper.flush()
     done.set()
@@ -128,7 +128,7 @@ def test_a_save_that_fails_is_told_to_the_loop(run, keeper):
 def test_leaving_the_context_writes_what_waits_also_when_the_loop_failed(run):
     def fail_after_an_epoch() -> None:
         with Keeper(run, Journal(run, attempt=1), NORMALIZATION, ("a", "b")) as keeper:
-            keeper.keep(Training().epoch(5), best=True, epoch=epoch_record(5))
+            keeper.keep(Training().epoch(5), best=True, epoch=[epoch_record(5)])
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -153,7 +153,7 @@ def keep_until_killed(path: Path, attempt: int, told: Connection) -> None:
         for number in itertools.count(training.state.epoch + 1):
             best = number % 3 != 0 and number > training.state.best_epoch  # kept weights may be ahead of the state
             snapshot = training.epoch(number, best=best)
-            keeper.keep(snapshot, best=best, epoch=epoch_record(number, snapshot.state.best_epoch))
+            keeper.keep(snapshot, best=best, epoch=[epoch_record(number, snapshot.state.best_epoch)])
             if number % 2 == 0:
                 keeper.flush()
                 told.send(number)
