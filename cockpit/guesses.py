@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from cockpit.records import Guess, Guesses, Phase, Record
 
+_LEVELS = "▁▂▃▄▅▆▇█"
 MAX_EPOCHS = 20_000
 """The newest so many are kept; a damaged file may hold millions."""
 
@@ -65,3 +66,15 @@ def right_since(epochs: Sequence[Guesses], image: int) -> int | None:
             break
         since = one.epoch
     return since
+
+
+def levels(shares: Sequence[float | None], width: int) -> str:
+    """Return shares as columns of so many levels, the newest at the right; a gap where there is none."""
+    if len(shares) > width:
+        shares = [shares[(column + 1) * len(shares) // width - 1] for column in range(width)]
+    return "".join(" " if share is None else level(share) for share in shares)
+
+
+def level(share: float) -> str:
+    """Return a share as one column."""
+    return _LEVELS[min(int(share * len(_LEVELS)), len(_LEVELS) - 1)]

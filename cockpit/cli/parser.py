@@ -10,7 +10,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from cockpit.cli import compare, curves, datasets, measure, models, queue, runs, training
+from cockpit.cli import compare, curves, datasets, learn, measure, models, queue, runs, training
 from cockpit.cli.common import Command, printable
 from cockpit.cli.sweep import spread
 from cockpit.errors import CockpitError
@@ -101,6 +101,7 @@ AnyCommand = (
     | Annotated[training.Watch, subcommand("watch")]
     | Annotated[curves.Curves, subcommand("curves")]
     | Annotated[compare.Compare, subcommand("compare")]
+    | Annotated[learn.Learn, subcommand("learn")]
     | Annotated[training.Stop, subcommand("stop")]
     | Annotated[training.Resume, subcommand("resume")]
     | Annotated[measure.Preflight, subcommand("preflight")]

@@ -32,15 +32,17 @@ PLACES = {
     "run": "Run",
     "log": "Log",
     "compare": "Compare",
+    "learn": "Watch it learn",
     "queue": "Queue",
     "help": "Help",
     "confirm": "Question",
 }
 """The screens by the name that `Action.places` uses, with their titles."""
-_EVERY_SCREEN = ("runs", "new", "run", "log", "compare", "queue")
+_OPENED = ("new", "run", "log", "learn", "compare", "queue")
+"""Screens that are opened from another and left by escape."""
+_EVERY_SCREEN = ("runs", *_OPENED)
 _RUN_SCREENS = ("runs", "run")
 _CHARTS = ("run", "compare")
-_BEHIND = ("new", "run", "log", "compare", "queue", "help")
 
 ACTIONS = (
     Action(("runs",), "n", "n", "new", "new", "Choose a network, a dataset and a recipe, and train."),
@@ -57,6 +59,14 @@ ACTIONS = (
     Action(("queue",), "minus", "-", "lower", "less", "Lower its priority by one.", in_bar=False),
     Action(("queue",), "x", "x", "withdraw", "take out", "Take it from the queue; its folder stays."),
     Action(("queue",), "p", "p", "pause", "pause", "Start nothing any more, or go on; what trains goes on."),
+    Action(("run",), "p", "p", "learn", "learn", "Watch it learn: twelve pictures and what it takes them for."),
+    Action(("learn",), "left", "←", "earlier", "earlier", "Go back an epoch."),
+    Action(("learn",), "right", "→", "later", "later", "Go on an epoch."),
+    Action(("learn",), "shift+left", "shift+←", "much_earlier", "ten back", "Go back ten epochs.", in_bar=False),
+    Action(("learn",), "shift+right", "shift+→", "much_later", "ten on", "Go on ten epochs.", in_bar=False),
+    Action(("learn",), "home", "home", "first", "first", "Go to the first epoch.", in_bar=False),
+    Action(("learn",), "end", "end", "newest", "newest", "Go to the newest epoch and follow it."),
+    Action(("learn",), "space", "space", "play", "play", "Play the epochs to the newest, or pause."),
     Action(_RUN_SCREENS, "t", "t", "test", "test", "Test the best checkpoint, in the background."),
     Action(_RUN_SCREENS, "s", "s", "stop", "stop", "Stop it, with a checkpoint; a waiting run leaves the queue."),
     Action(_RUN_SCREENS, "r", "r", "resume", "resume", "Continue a stopped, failed or lost run where it was."),
@@ -84,14 +94,7 @@ ACTIONS = (
     Action(("runs",), "w", "w", "queue", "queue", "See what waits for a device, and change its order."),
     Action(("runs",), "d", "d", "delete", "delete", "Delete the run's folder, after a question.", in_bar=False),
     Action(("runs", "new"), "slash", "/", "filter", "filter", "Show only what contains every word you type."),
-    Action(
-        ("new", "run", "log", "compare", "queue", "help"),
-        "escape",
-        "esc",
-        "back",
-        "back",
-        "Return to where you came from.",
-    ),
+    Action((*_OPENED, "help"), "escape", "esc", "back", "back", "Return to where you came from."),
     Action(("runs",), "escape", "esc", "clear_filter", "all", "Show all runs again.", in_bar=False),
     Action(("confirm",), "y,enter", "y", "dismiss(True)", "yes", "Do it."),
     Action(("confirm",), "n,escape", "n", "dismiss(False)", "no", "Leave everything as it is."),

@@ -130,6 +130,12 @@ class RunScreen(ChartScreen):
         if self._view:
             self.cockpit.resume(self._view.info)
 
+    def action_learn(self) -> None:
+        """Show what the network takes twelve pictures for."""
+        from cockpit.tui.learn import LearnScreen
+
+        self.app.push_screen(LearnScreen(self._run))
+
     def action_test(self) -> None:
         """Test the run's best checkpoint."""
         if self._view:

@@ -9,6 +9,7 @@ from cockpit.tui.actions import ACTIONS, PLACES, KeyBar, actions_of, bindings
 from cockpit.tui.compare import CompareScreen
 from cockpit.tui.confirm import ConfirmScreen
 from cockpit.tui.help import HelpScreen
+from cockpit.tui.learn import LearnScreen
 from cockpit.tui.log import LogScreen
 from cockpit.tui.new_run import NewRunScreen
 from cockpit.tui.queue import QueueScreen
@@ -21,6 +22,7 @@ SCREENS = {
     "runs": RunsScreen,
     "new": NewRunScreen,
     "run": RunScreen,
+    "learn": LearnScreen,
     "queue": QueueScreen,
     "help": HelpScreen,
     "confirm": ConfirmScreen,
