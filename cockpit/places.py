@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from cockpit import devices, jobs, launch, slurm, status
+from cockpit.config import config_path
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
-from cockpit.settings import Settings, config_path, read_settings
+from cockpit.settings import Settings, read_settings
 from cockpit.store import Run
 
 PLACES = ("local", "slurm")

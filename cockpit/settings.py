@@ -1,16 +1,12 @@
 """What to ask of Slurm: by flags, by the user's file, and as a run asked before, which anybody may have written."""
 
-import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import platformdirs
 
-from cockpit import files
+from cockpit.config import config_path, read_table
 from cockpit.errors import CockpitError, unknown
 
 _OPTIONS = {
@@ -70,12 +66,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return [f"--signal=B:USR1@{self.warn_s}", *chosen, *self.extra]
 
 
-def config_path() -> Path:
-    """Return the file of the user's defaults: COCKPIT_CONFIG, else config.toml in the user's config folder."""
-    named = os.environ.get("COCKPIT_CONFIG")
-    return Path(named) if named else platformdirs.user_config_path("cockpit") / "config.toml"
-
-
 def read_settings(flags: Sequence[str] = (), before: Mapping[str, Any] | None = None) -> Settings:
     """Return what to ask of Slurm.
 
@@ -88,7 +78,7 @@ def read_settings(flags: Sequence[str] = (), before: Mapping[str, Any] | None = 
             from a run folder.
     """
     path = config_path()
-    values = dict(before) if before is not None else _read_file(path)
+    values = dict(before) if before is not None else read_table("slurm")
     where = f"in {path}" if before is None else "in the run's submissions.jsonl"
     for name, value in values.items():
         _check(name, value, where)
@@ -107,20 +97,6 @@ def read_settings(flags: Sequence[str] = (), before: Mapping[str, Any] | None = 
         _refuse_foreign([line for line in values["extra"] if f"extra={line}" not in flags])
     words = {name: str(value) for name, value in values.items() if name != "extra" and value != ""}
     return Settings(**words, extra=tuple(values["extra"]))
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        table = tomllib.loads(files.read_whole(path, files.DOCUMENT_BYTES).decode("utf-8")).get("slurm", {})
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise files.unreadable(path, error) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CockpitError(f"{path} is no TOML: {error}") from error
-    if not isinstance(table, dict):
-        raise CockpitError(f"slurm in {path} is no table; head it with [slurm]")
-    return table
 
 
 def _check(name: str, value: object, where: str) -> None:
@@ -158,7 +134,7 @@ def _refuse_forbidden(line: str, where: str) -> None:
 def _refuse_foreign(lines: Sequence[str]) -> None:
     """Raise CockpitError for what a run folder asks of sbatch and neither the user now nor the user's file does."""
     foreign = [line for line in lines if not _FROM_FOLDER.fullmatch(line)]
-    unasked = [line for line in foreign if line not in _read_file(config_path()).get("extra", ())]
+    unasked = [line for line in foreign if line not in read_table("slurm").get("extra", ())]
     if unasked:
         raise CockpitError(
             f"the run's earlier job had {unasked[0]!r}, which is not taken from a run folder unasked; say so again "

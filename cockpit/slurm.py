@@ -21,9 +21,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from cockpit import durable, jobs, records, squeue, status
+from cockpit.config import config_path
 from cockpit.errors import CockpitError
 from cockpit.jobscript import job_options, write_script
-from cockpit.settings import Settings, config_path
+from cockpit.settings import Settings
 from cockpit.squeue import QUEUE, SlurmError
 from cockpit.store import Run
 

@@ -5,8 +5,9 @@ import os
 import pytest
 
 from cockpit.cli import main
+from cockpit.config import config_path
 from cockpit.errors import CockpitError
-from cockpit.settings import config_path, read_settings
+from cockpit.settings import read_settings
 
 
 @pytest.fixture
