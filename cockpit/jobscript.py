@@ -64,8 +64,10 @@ def write_script(
     Raises:
         CockpitError: When one of the environment's folders has a name that is not printable.
     """
-    data, path = os.environ.get("COCKPIT_DATA"), os.environ.get("PYTHONPATH")
-    kept = {"COCKPIT_DATA": data and os.path.abspath(data), "PYTHONPATH": path}
+    kept = {"PYTHONPATH": os.environ.get("PYTHONPATH")}
+    for name in ("COCKPIT_DATA", "COCKPIT_CONFIG"):
+        named = os.environ.get(name)
+        kept[name] = named and os.path.abspath(named)
     for key, value in kept.items():
         if value and not value.isprintable():
             raise CockpitError(f"{key} is {value!r}, and no script can hold that; name the folders otherwise")

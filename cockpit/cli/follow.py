@@ -14,7 +14,10 @@ from rich.text import Text
 
 from cockpit import places, records, status
 from cockpit.cli.common import print_json_line, printable, say, show
+from cockpit.cli.notify import tell_terminal
+from cockpit.errors import CockpitError
 from cockpit.kept import KeptRun
+from cockpit.notify import read_notify
 from cockpit.store import RecordTail, Run
 
 if TYPE_CHECKING:
@@ -67,8 +70,10 @@ def _follow(run: Run, view: "_View") -> status.RunInfo:
     tail = RecordTail(run)
     told = ""
     watchman = Watchman(run)
+    went_on = False
     with view:
         for info in _until_end(run):
+            went_on = went_on or info.status in status.LIVE or info.ticket is not None
             for record in tail.read():
                 view.show(record)
                 watchman.hear(record)
@@ -82,8 +87,20 @@ def _follow(run: Run, view: "_View") -> status.RunInfo:
             if info.status not in status.LIVE and info.ticket is None:
                 for record in tail.read():
                     view.show(record)
-                return info
-    raise AssertionError("a run's statuses never end before the run does")
+                break
+        else:
+            raise AssertionError("a run's statuses never end before the run does")
+    if went_on:
+        _tell(info)
+    return info
+
+
+def _tell(info: status.RunInfo) -> None:
+    """Ring and notify the terminal, if the user's file asks for it."""
+    try:
+        tell_terminal(read_notify(), info)
+    except CockpitError as error:
+        say(str(error))
 
 
 def wait_for_end(run: Run) -> status.RunInfo:

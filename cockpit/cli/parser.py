@@ -10,7 +10,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from cockpit.cli import compare, curves, datasets, learn, measure, models, queue, runs, training
+from cockpit.cli import compare, curves, datasets, learn, measure, models, notify, queue, runs, training
 from cockpit.cli.common import Command, printable
 from cockpit.cli.sweep import spread
 from cockpit.errors import CockpitError
@@ -110,6 +110,7 @@ AnyCommand = (
     | Annotated[Queue, subcommand("queue")]
     | Annotated[Models, subcommand("models")]
     | Annotated[Data, subcommand("data")]
+    | Annotated[notify.NotifyUser, subcommand("notify")]
 )
 
 _DESCRIPTION = """Train image classifiers from a terminal: choose, launch, watch, test.

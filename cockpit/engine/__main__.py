@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from cockpit import causes, dispatch, records, status
+from cockpit import afterwards, causes, dispatch, records, status
 from cockpit.engine.journal import SAMPLE_S, Journal, say
 from cockpit.engine.member import PATIENCE_S, take_part
 from cockpit.engine.stopping import BEFORE_STEPS, StopFlag, Stopped
@@ -98,9 +98,35 @@ def _train(run: Run, device: str, lock_fd: int | None, *, sample_s: float, patie
         return 1
     finally:
         journal.close()
+        told = _prepare_to_tell(run, stop)
         os.close(lock)  # nothing is written any more, and a resume need not wait until torch is torn down
+        if told:
+            _tell(run, told, environment)
         dispatch.tick_when_gone(RunStore(run.path.parent), environment)
     return 0
+
+
+def _prepare_to_tell(run: Run, stop: StopFlag) -> dict[str, str]:
+    """Return what the user's command is to know of this end; empty if it is none, or there is no command."""
+    try:
+        told = afterwards.prepare(run)
+    except Exception as error:  # whatever it was, it must not change how the run ended
+        _say_untold(error)
+        return {}
+    goes_on = "COCKPIT_SUBMISSION" in os.environ and stop.reason == "SIGUSR1"  # its job queues again
+    return {} if goes_on and told.get("COCKPIT_STATUS") == "stopped" else told
+
+
+def _tell(run: Run, told: dict[str, str], environment: dict[str, str]) -> None:
+    try:
+        afterwards.start(run, told, environment)
+    except Exception as error:  # see above
+        _say_untold(error)
+
+
+def _say_untold(error: Exception) -> None:
+    with contextlib.suppress(OSError):  # the log may lie on a full disk
+        print(f"the command of [notify] was not started: {error}", flush=True)
 
 
 def _test(run: Run, device: str) -> int:

@@ -17,6 +17,7 @@ from cockpit.store.metrics import Tail, find_choice, read_tail
 
 _UNREAD = frozenset(
     {"last.pt", "last.pt.sha256", "best.safetensors", "best.safetensors.sha256", "log.txt", "test-log.txt"}
+    | {"notify-log.txt"}
     | {".lock", ".reserve", "job.sh", ".turn"}
 )
 """Files of a run that a listing does not open."""
@@ -83,6 +84,11 @@ class Run:
     def test_log_path(self) -> Path:
         """What a test started by hand printed."""
         return self.path / "test-log.txt"
+
+    @property
+    def notify_log_path(self) -> Path:
+        """What the user's command printed at the end of the run."""
+        return self.path / "notify-log.txt"
 
     @property
     def last_path(self) -> Path:

@@ -6,7 +6,7 @@ Trainers and tests are processes of their own, so nothing that happens here can 
 import gc
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +21,10 @@ from textual.widgets import Input
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from cockpit import dispatch, launch, places, status, tickets
+from cockpit.afterwards import sentence
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
+from cockpit.notify import read_notify, terminal_sequence
 from cockpit.recipe import Recipe
 from cockpit.remembered import Remembered
 from cockpit.slurm import UndecidedError
@@ -32,12 +34,13 @@ from cockpit.tui import themes
 from cockpit.tui.actions import actions_of
 from cockpit.tui.alarms import Alarms
 from cockpit.tui.curve_colors import curve_colors
-from cockpit.tui.messages import LaunchRefused, RunLaunched, RunQueued, TestEnded
+from cockpit.tui.ends import Ends
+from cockpit.tui.messages import EndTold, LaunchRefused, RowRead, RunLaunched, RunQueued, TestEnded
 from cockpit.tui.painter import Painter
 from cockpit.tui.runs import RunsScreen
 from cockpit.tui.screen import CockpitScreen, show_error, tell
 from cockpit.tui.text import percent, plain
-from cockpit.tui.watch import INTERVAL_S, LOW_BANDWIDTH_INTERVAL_S, RunsReader, read_report
+from cockpit.tui.watch import INTERVAL_S, LOW_BANDWIDTH_INTERVAL_S, RunsReader, poll, read_report
 
 if TYPE_CHECKING:
     from cockpit.diagnose import Alarm
@@ -80,6 +83,7 @@ class CockpitApp(App[None]):
         """By NO_COLOR, see no-color.org."""
         self.theme = self._first_theme()
         self._alarms = Alarms()
+        self._ends = Ends()
         self._painter = Painter()
 
     def _first_theme(self) -> str:
@@ -107,6 +111,7 @@ class CockpitApp(App[None]):
         tickets.LEAVING.clear()
         self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self._move_queue()
+        self._await_ends()
 
     def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
         """Leave, also while another process keeps the queue's lock, for which Python would wait before it ends."""
@@ -134,7 +139,7 @@ class CockpitApp(App[None]):
         for attempt in attempts:
             tell(self, f"queue: {attempt}", "error" if attempt.trouble else "information")
             if not attempt.trouble:
-                self._alarms.expect(attempt.run_id)
+                self._expect(attempt.run_id)
         return {attempt.run_id for attempt in attempts}
 
     def get_system_commands(self, screen: Screen) -> Iterable[SystemCommand]:
@@ -168,10 +173,49 @@ class CockpitApp(App[None]):
 
         self.push_screen(HelpScreen())
 
-    def notice(self, rows: Iterable[RunInfo]) -> None:
-        """Raise an alarm for each of these runs that was going on and is in trouble now."""
-        for sentence, severity in self._alarms.notice(rows):
-            tell(self, sentence, severity)
+    def _expect(self, run_id: str) -> None:
+        """Take a run that was just launched for seen going on."""
+        self._alarms.expect(run_id)
+        self._ends.expect(run_id)
+
+    def notice(self, rows: Sequence[RunInfo]) -> None:
+        """Raise an alarm for each of these runs that was going on and is in trouble now; tell of each that ended."""
+        for alarm, severity in self._alarms.notice(rows):
+            tell(self, alarm, severity)
+        if ended := self._ends.notice(rows):
+            self._tell_ends(ended)
+
+    @work(thread=True, exit_on_error=False, group="ends")
+    def _await_ends(self) -> None:
+        """Look at the runs that go on whatever screen is open; the others look at their own runs."""
+        worker = get_current_worker()
+        try:
+            read_notify()
+        except CockpitError as error:  # to be known now, not when a run has ended
+            show_error(self, error)
+        poll(self._look_at_live, lambda row: self.post_message(RowRead(row)), worker.cancelled_event, _TICK_S)
+
+    def _look_at_live(self) -> Iterator[RunInfo]:
+        for run_id in self._ends.live:
+            row = self.reader.row(Run(self.store.root / run_id))
+            if row.status not in LIVE:
+                yield row
+
+    @on(RowRead)
+    def _notice_row(self, event: RowRead) -> None:
+        self.notice([event.row])
+
+    @work(thread=True, exit_on_error=False, group="tell")
+    def _tell_ends(self, ended: Sequence[RunInfo]) -> None:
+        notify = read_notify()
+        if notify.rings:
+            self.post_message(EndTold("".join(terminal_sequence(notify, sentence(info)) for info in ended)))
+
+    @on(EndTold)
+    def _ring(self, event: EndTold) -> None:
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(event.sequence)  # between two frames: it moves no cursor and changes no cell
+            self._driver.flush()
 
     def notice_alarms(self, run_id: str, alarms: "Iterable[Alarm]") -> None:
         """Raise each alarm of a watched run that has just begun."""
@@ -229,7 +273,7 @@ class CockpitApp(App[None]):
                 self.store.remove(run)
             asker.post_message(LaunchRefused())
             raise
-        self._alarms.expect(run.id)
+        self._expect(run.id)
         asker.post_message(RunLaunched(run))
 
     @work(thread=True, exit_on_error=False, group="launch")
@@ -255,7 +299,7 @@ class CockpitApp(App[None]):
         moved = "" if device == wanted else f" on another device: {wanted} is not on this machine"
         launches = run.launches()
         places.start(run, place, device=device)
-        self._alarms.expect(run.id)
+        self._expect(run.id)
         if place == "slurm":
             tell(self, f"{info.id} is submitted to Slurm again")
         else:

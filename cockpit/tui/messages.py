@@ -5,6 +5,7 @@ from textual.message import Message
 from cockpit.datasets import DatasetSpec
 from cockpit.dispatch.look import Look
 from cockpit.records import TestReport
+from cockpit.status import RunInfo
 from cockpit.store import Run
 from cockpit.tui.compare_reader import ComparedRun
 from cockpit.tui.watch import RunsLook, RunView
@@ -91,6 +92,24 @@ class QueueRead(Message):
         """Carry all that the Queue screen shows."""
         super().__init__()
         self.look = look
+
+
+class RowRead(Message):
+    """A run that was seen going on does so no more."""
+
+    def __init__(self, row: RunInfo) -> None:
+        """Carry its row of the listing."""
+        super().__init__()
+        self.row = row
+
+
+class EndTold(Message):
+    """Runs have ended, and the user asked to be told."""
+
+    def __init__(self, sequence: str) -> None:
+        """Carry what the terminal is to be sent."""
+        super().__init__()
+        self.sequence = sequence
 
 
 class LaunchRefused(Message):

@@ -163,9 +163,9 @@ async def test_a_run_without_guesses_says_why(app, run, epochs, sentence):
         assert sentence in screen_text(app)
 
 
-async def test_without_the_dataset_the_texts_are_shown_and_a_sentence(app, store, run, data_dir, monkeypatch, tiny):
+async def test_without_the_dataset_the_texts_are_shown_and_a_sentence(app, run, monkeypatch, tmp_path):
     learned(run)
-    monkeypatch.setenv("COCKPIT_DATA", str(data_dir))
+    monkeypatch.setenv("COCKPIT_DATA", str(tmp_path / "empty"))
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot, run, "no pictures: the images of tiny are not on this machine")
         assert "✓ class 7" in screen_text(app)
