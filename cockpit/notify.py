@@ -57,10 +57,12 @@ def _check(name: str, value: Any) -> None:
         raise CockpitError(f"osc {where} is {value!r}; write true, false, 9, 99 or 777")
     if name == "command" and (not isinstance(value, str) or "\0" in value):
         raise CockpitError(f"command {where} is {value!r}; write a command line in quotes")
-    if name == "limit_s":
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not 0 < value <= _MAX_LIMIT_S:
-            raise CockpitError(f"limit_s {where} is {value!r}; write seconds, more than 0 and at most a day")
+    if name == "limit_s" and not _is_limit(value):
+        raise CockpitError(f"limit_s {where} is {value!r}; write seconds, more than 0 and at most a day")
+
+
+def _is_limit(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(0 < value <= _MAX_LIMIT_S)
 
 
 def terminal_sequence(notify: Notify, text: str, environment: Mapping[str, str] = os.environ) -> str:

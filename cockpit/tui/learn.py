@@ -6,7 +6,6 @@ from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import Grid, VerticalScroll
 from textual.content import Content
-from textual.css.scalar import Scalar
 from textual.message import Message
 from textual.widgets import Static
 from textual.worker import get_current_worker
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
 _TILES = 12
+_OTHER_ROWS = 4
+"""Status, epoch, scrubber and key bar."""
 _FRAME_S = 0.4
 _FRAMES = 40
 """Playing takes at most so many frames, however many epochs there are."""
@@ -80,6 +81,7 @@ class LearnScreen(CockpitScreen[None]):
         yield Static("reading…", id="learn-state", classes="learn-line")
         yield Static(id="learn-epoch", classes="learn-line")
         yield Scrubber(id="learn-scrubber", classes="learn-line")
+        yield Static(id="learn-lack", classes="learn-line")
         with VerticalScroll(id="learn-room", can_focus=False), Grid(id="tiles"):
             for number in range(_TILES):
                 yield Tile(number)
@@ -132,15 +134,17 @@ class LearnScreen(CockpitScreen[None]):
         at = self._at()
         self._write("learn-epoch", self._describe_epoch(view, at))
         self._write("learn-scrubber", _scrubber(view, at, width))
+        self.query_one("#learn-lack").display = bool(view.lack)
+        self._write("learn-lack", words((view.lack, "$text-warning")))
         self._draw_tiles(view, at, width)
 
     def _draw_tiles(self, view: LearnView, at: int, width: int) -> None:
         guesses = view.epochs[at].guesses[:_TILES]
-        height = self.query_one("#learn-room").size.height
+        height = self.size.height - _OTHER_ROWS - bool(view.lack)
         plan = plan_tiles(len(guesses), width, height, pictures=bool(view.pictures))
         grid = self.query_one("#tiles", Grid)
         grid.styles.grid_size_columns = plan.columns
-        grid.styles.grid_columns = [Scalar.from_number(plan.width)]
+        grid.styles.grid_columns = [float(plan.width)]
         grid.styles.grid_gutter_vertical = 2 if width >= 100 else 1
         grid.styles.grid_gutter_horizontal = plan.gap
         for number, tile in enumerate(self.query(Tile)):
@@ -160,13 +164,7 @@ class LearnScreen(CockpitScreen[None]):
             where = f"end: epoch {view.epochs[-1].epoch}, the newest"
         if self._player is not None:
             where = "playing · space pauses"
-        parts = (
-            (f"epoch {shown.epoch}{planned}", "bold"),
-            right,
-            (where, "$foreground 60%"),
-            (view.lack, "$text-warning"),
-        )
-        return words(*(part for part in parts if part[0]), between=" · ")
+        return words((f"epoch {shown.epoch}{planned}", "bold"), right, (where, "$foreground 60%"), between=" · ")
 
     def _write(self, name: str, content: Content) -> None:
         """Write a line unless it stands there already: what is written again goes over the link again."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cockpit import records
-from cockpit.datasets import find_dataset, load_packed
+from cockpit.datasets import DATASETS, find_dataset, load_packed
 from cockpit.errors import CockpitError
 from cockpit.guesses import GuessHistory
 from cockpit.kept import KeptRun, Stamp, stamp
@@ -91,7 +91,8 @@ class LearnReader:
             self._classes = self._classes or tuple(plain(name, 40) for name in find_dataset(dataset).classes)
             images, labels = load_packed(dataset, "train")
         except CockpitError:
-            self._lack = f"no pictures: the images of {plain(dataset, 64)} are not on this machine"
+            remedy = f" · `cockpit data get {dataset}` fetches them" if dataset in DATASETS else ""
+            self._lack = f"no pictures: the images of {plain(dataset, 64)} are not on this machine{remedy}"
             return
         if any(guess.image >= len(labels) or int(labels[guess.image]) != guess.label for guess in wanted):
             self._lack = f"no pictures: the {plain(dataset, 64)} on this machine is another than the run's"

@@ -91,9 +91,12 @@ async def test_a_run_is_played_from_the_first_epoch_and_playing_ends(app, run):
 
 async def test_the_newest_epoch_appears_by_itself_unless_another_is_looked_at(app, run):
     live(run)
-    write(run, step(1.0), device(), guesses(1, 3), epoch_record(1))
+    write(run, step(1.0), device())
     async with app.run_test(size=(80, 24)) as pilot:
-        await opened(app, pilot, run, "epoch 1 of 20 · 3 of 12 right · live")
+        screen = await opened(app, pilot, run, "No epoch is done yet.")
+        write(run, guesses(1, 3), epoch_record(1))
+        await settle(pilot, lambda: "epoch 1 of 20 · 3 of 12 right · live" in screen_text(app))
+        await settle(pilot, lambda: all(picture.size == (12, 6) for picture in screen.query(Picture)))
         write(run, guesses(2, 5), epoch_record(2))
         await settle(pilot, lambda: "epoch 2 of 20 · 5 of 12 right · live" in screen_text(app))
         await pilot.press("left")
@@ -129,7 +132,7 @@ async def test_pictures_are_drawn_once_and_only_texts_change(app, run):
         assert all(picture.size == (12, 6) and picture.render_line(0).text == "▀" * 12 for picture in pictures)
         drawn = []
         for picture in pictures:
-            picture.refresh = lambda *_, **__: drawn.append(1)
+            picture.refresh = lambda *_, picture=picture, **__: (drawn.append(1), picture)[1]
         await pilot.press("left")
         await settle(pilot, lambda: "epoch 11 of 20" in screen_text(app))
         assert not drawn
