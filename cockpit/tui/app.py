@@ -219,8 +219,8 @@ class CockpitApp(App[None]):
 
     def notice_alarms(self, run_id: str, alarms: "Iterable[Alarm]") -> None:
         """Raise each alarm of a watched run that has just begun."""
-        for sentence, severity in self._alarms.notice_alarms(run_id, alarms):
-            tell(self, sentence, severity)
+        for text, severity in self._alarms.notice_alarms(run_id, alarms):
+            tell(self, text, severity)
 
     def open_new(self) -> None:
         """Show the form of a new run."""
