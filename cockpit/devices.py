@@ -13,6 +13,9 @@ import psutil
 from cockpit.errors import CockpitError
 from cockpit.records import Device
 
+_MOST_OWNERS = 3
+"""Processes on a card that are named."""
+
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     """One NVIDIA card, as NVML numbers them."""
@@ -96,11 +99,54 @@ def box_devices(gpus: Sequence[Gpu]) -> list[tuple[str, str]]:
     return choices
 
 
+def survey() -> list[tuple[str, str]]:
+    """Return `device_choices` with what can be told of this moment: free memory, who computes there, the load."""
+    gpus = list_gpus()
+    titles = dict(box_devices(gpus))
+    for gpu in gpus:
+        if gpu.pids:
+            titles[f"cuda:{gpu.index}"] += f"; used by {', '.join(_owner(pid) for pid in gpu.pids[:_MOST_OWNERS])}"
+        if len(gpu.pids or ()) > _MOST_OWNERS:
+            titles[f"cuda:{gpu.index}"] += f" and {len(gpu.pids or ()) - _MOST_OWNERS} more"
+    free, total = memory_of("cpu")
+    titles["cpu"] += f", {_gib(free, total)} free, load {os.getloadavg()[0]:.1f}"
+    best, title = next(iter(titles.items()))
+    return [("auto", f"the best there is: {best}" + (f", {title}" if best != "cpu" else "")), *titles.items()]
+
+
+def memory_of(name: str) -> tuple[int | None, int | None]:
+    """Return free and all memory, in bytes, of a device by its name or by what a backend calls it; None if unknown."""
+    device = name.partition(" ")[0]
+    if not device.startswith("cuda"):
+        memory = psutil.virtual_memory()
+        return memory.available, memory.total
+    index = device.partition(":")[2]
+    gpu = next((gpu for gpu in list_gpus() if str(gpu.index) == (index or "0")), None)
+    if gpu is None or gpu.memory_bytes is None or gpu.memory_total_bytes is None:
+        return None, None
+    return gpu.memory_total_bytes - gpu.memory_bytes, gpu.memory_total_bytes
+
+
+def _owner(pid: int) -> str:
+    """Return whose process it is: a run of cockpit's, else program and user."""
+    try:
+        process = psutil.Process(pid)
+        words = process.cmdline()
+        if "cockpit.engine" in words[:-1]:
+            return os.path.basename(words[words.index("cockpit.engine") + 1])
+        return f"{process.name()} of {process.username()}"
+    except psutil.Error:
+        return f"process {pid}"
+
+
+def _gib(free: int | None, total: int | None) -> str:
+    return f"{(free or 0) / 2**30:.0f} of {(total or 0) / 2**30:.0f} GiB"
+
+
 def _describe(gpu: Gpu) -> str:
     if gpu.memory_bytes is None or gpu.memory_total_bytes is None:
         return gpu.name
-    free = (gpu.memory_total_bytes - gpu.memory_bytes) / 2**30
-    return f"{gpu.name}, {free:.0f} of {gpu.memory_total_bytes / 2**30:.0f} GiB free"
+    return f"{gpu.name}, {_gib(gpu.memory_total_bytes - gpu.memory_bytes, gpu.memory_total_bytes)} free"
 
 
 def check_device(name: str) -> str:

@@ -214,9 +214,12 @@ def start_test(run: Run, *, device: str = "auto") -> subprocess.Popen[bytes]:
 
 
 def start_preflight(run: Run, *, device: str = "auto", seconds: float = 5.0) -> subprocess.Popen[bytes]:
-    """Start a rehearsal in a run's folder, which is to be thrown away; its result is the folder's estimate.json."""
+    """Start a rehearsal in a run's folder, which is to be thrown away; its result is the folder's estimate.json.
+
+    When this process dies, the rehearsal ends and removes the folder that the run lies in.
+    """
     argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "preflight"]
-    argv += ["--device", first_device(device)]
+    argv += ["--device", first_device(device), "--starter", str(os.getpid())]
     return _spawn([*argv, "--seconds", str(seconds)], run.log_path)
 
 

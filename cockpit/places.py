@@ -19,8 +19,8 @@ def choices() -> list[tuple[str, str]]:
 
 
 def device_choices(place: str) -> list[tuple[str, str]]:
-    """Return (value, what it is) of every device that a run may ask for there, the default first."""
-    return list(slurm.DEVICES) if place == "slurm" else devices.device_choices()
+    """Return (value, what it is) of every device that a run may ask for there now, the default first."""
+    return list(slurm.DEVICES) if place == "slurm" else devices.survey()
 
 
 def place_of(run: Run) -> str:

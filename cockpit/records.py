@@ -282,6 +282,17 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     """"fp32" or "bf16"."""
 
 
+PREFLIGHT_STAGES = (
+    "loading torch",
+    "reading the images",
+    "measuring how to take a step",
+    "taking steps",
+    "validating",
+    "saving",
+)
+"""What a preflight does, one after another; its phases say these."""
+
+
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """What a run would need on a device, from a few of its steps; what a preflight leaves."""
 

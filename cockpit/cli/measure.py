@@ -4,7 +4,6 @@ import dataclasses
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +11,12 @@ import msgspec
 from tyro.conf import OmitArgPrefixes, arg
 
 from cockpit import launch
-from cockpit.cli.common import duration, print_facts, print_json, print_table, printable, say, show
+from cockpit.cli.common import duration, open_store, print_facts, print_json, print_table, printable, say, show
 from cockpit.cli.fields import Seconds
 from cockpit.datasets import DATASETS, EMBEDDED, find_dataset, is_ready
 from cockpit.devices import check_device, first_device
-from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe, options
-from cockpit.store import RunStore
+from cockpit.rehearsal import SECONDS, misgivings, rehearse
 from nets.catalog import MODELS
 
 
@@ -29,40 +27,42 @@ class Preflight:
     recipe: OmitArgPrefixes[Recipe]
     device: str = "auto"
     """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda or cuda:<n>."""
-    seconds: Seconds = 5.0
+    seconds: Seconds = SECONDS
     """How long to take steps."""
+    runs: Path | None = None
+    """Folder of the runs, whose disk is looked at. Default: COCKPIT_RUNS, else ./runs."""
     json: bool = False
     """Print JSON."""
 
     def execute(self) -> int:
         """Rehearse in a process of its own, so that its memory is the run's."""
-        check_device(self.device)
-        with tempfile.TemporaryDirectory(prefix="cockpit-preflight-") as home:
-            run = RunStore(Path(home)).create(self.recipe.complete())
-            process = launch.start_preflight(run, device=self.device, seconds=self.seconds)
-            try:
-                process.wait()
-            except KeyboardInterrupt:
-                process.kill()
-                process.wait()
-                raise
-            estimate = run.estimate()
-            if estimate is None:
-                raise CockpitError(" ".join(run.log_tail(1)) or f"the preflight ended with {process.returncode}")
+        from cockpit.cli.progress import progress_bar
+
+        root = open_store(self.runs).root
+        with progress_bar() as progress:
+            outlook = rehearse(self.recipe, self.device, root, seconds=self.seconds, progress=progress)
         if self.json:
-            print_json(estimate)
+            print_json(outlook)
             return 0
+        has = room(outlook.memory_free_bytes, outlook.memory_total_bytes)
+        left = "" if outlook.disk_free_bytes is None else f", {outlook.disk_free_bytes / 1e9:,.1f} GB are free"
         facts = [
-            ("device", f"{estimate.device}, {estimate.precision}, {estimate.way}"),
-            ("because", estimate.reason),
-            ("speed", f"{estimate.img_per_s:,.0f} img/s"),
-            ("epoch", duration(estimate.epoch_s)),
-            ("whole run", duration(estimate.total_s)),
-            ("memory", f"{estimate.peak_bytes / 2**30:.2f} GiB at its peak"),
-            ("disk", f"{estimate.disk_bytes / 1e6:,.1f} MB and the records"),
+            ("device", f"{outlook.device}, {outlook.precision}, {outlook.way}"),
+            ("because", outlook.reason),
+            ("speed", f"{outlook.img_per_s:,.0f} img/s"),
+            ("epoch", duration(outlook.epoch_s)),
+            ("whole run", duration(outlook.total_s)),
+            ("memory", f"{outlook.peak_bytes / 2**30:.2f} GiB at its peak{has}"),
+            ("disk", f"{outlook.disk_bytes / 1e6:,.1f} MB and the records{left}"),
+            *(("but", sentence) for sentence in misgivings(outlook)),
         ]
         print_facts(facts)
         return 0
+
+
+def room(free: int | None, total: int | None) -> str:
+    """Return the free memory of a device in words, as the end of a sentence; nothing when it is not known."""
+    return "" if free is None or total is None else f", {free / 2**30:.1f} of {total / 2**30:.1f} GiB are free"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

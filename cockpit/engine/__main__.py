@@ -11,8 +11,10 @@ import functools
 import importlib.metadata
 import os
 import platform
+import shutil
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -27,6 +29,7 @@ from cockpit.errors import CockpitError
 from cockpit.store import Run, RunStore
 
 _BEGUN = time.monotonic()
+_LOOK_S = 0.5
 
 
 def main() -> int:
@@ -41,7 +44,7 @@ def main() -> int:
     parser.add_argument("--patience-s", type=float, default=PATIENCE_S, help="several devices: how long one waits")
     parser.add_argument("--attempt", type=int, default=1, help="rank: ordinal of the launch")
     parser.add_argument("--outbox", type=Path, default=Path(), help="rank: where its last word goes")
-    parser.add_argument("--starter", type=int, default=0, help="rank: the process that it must not outlive")
+    parser.add_argument("--starter", type=int, default=0, help="rank, preflight: the process that it must not outlive")
     args = parser.parse_args()
     faulthandler.enable()  # a crash in native code leaves its stack in the log
     run = Run(args.run.resolve())
@@ -49,7 +52,7 @@ def main() -> int:
         if args.verb == "test":
             return _test(run, args.device)
         if args.verb == "preflight":
-            return _preflight(run, args.device, args.seconds)
+            return _preflight(run, args.device, args.seconds, args.starter)
         if args.verb == "fit":
             return _fit(run, args.device)
         timing = {"sample_s": args.sample_s, "patience_s": args.patience_s}
@@ -137,7 +140,9 @@ def _test(run: Run, device: str) -> int:
     return 0
 
 
-def _preflight(run: Run, device: str, seconds: float) -> int:
+def _preflight(run: Run, device: str, seconds: float, starter: int) -> int:
+    if starter:
+        threading.Thread(target=_leave_with, args=(starter, run.path.parent), daemon=True).start()
     from cockpit.engine.preflight import rehearse
 
     try:
@@ -146,8 +151,17 @@ def _preflight(run: Run, device: str, seconds: float) -> int:
         raise
     except Exception as error:
         traceback.print_exc()
+        Journal(run, attempt=1).phase("preparing", "looking for what fits or helps")  # it may take half a minute
         raise CockpitError(_explain(error, run, device)) from None
     return 0
+
+
+def _leave_with(starter: int, folder: Path) -> None:
+    """End with the process that started this one, however that ends, and take away what would be left."""
+    while os.getppid() == starter:
+        time.sleep(_LOOK_S)
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
 
 
 def _fit(run: Run, device: str) -> int:

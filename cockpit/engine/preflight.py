@@ -15,9 +15,10 @@ from cockpit.engine.journal import Journal
 from cockpit.engine.keeper import Keeper
 from cockpit.engine.stopping import StopFlag
 from cockpit.engine.train import Loop, begin
-from cockpit.records import Estimate
+from cockpit.records import PREFLIGHT_STAGES, Estimate
 from cockpit.store import Run
 
+TAKING_STEPS, VALIDATING, SAVING = PREFLIGHT_STAGES[3:]
 _WARM_UP_STEPS = 3
 _LEAST_STEPS = 3
 
@@ -38,12 +39,15 @@ def rehearse(run: Run, device: str, seconds: float, *, begun: float) -> Estimate
     journal = Journal(run, attempt=1)
     loop = begin(run, device, journal, StopFlag())
     setup_s = time.monotonic() - begun
+    journal.phase("running", TAKING_STEPS)
     img_per_s = _pace(loop, seconds)
+    journal.phase("running", VALIDATING)
     few = loop.data.val.first(BATCH)
     evaluate(loop.model, few, loop.backend)  # what is used for the first time takes longer
     began = time.perf_counter()
     evaluate(loop.model, few, loop.backend)
     eval_per_s = len(few) / (time.perf_counter() - began)
+    journal.phase("running", SAVING)
     began = time.perf_counter()
     with Keeper(run, journal, loop.data.normalization, loop.classes) as keeper:
         keeper.keep(take_snapshot(loop.state, loop.model, loop.optimizer), best=True)
