@@ -139,8 +139,8 @@ def usual_recipe(model: str, dataset: str, preset: str, **chosen: Any) -> Recipe
     return Recipe(**settings | chosen)
 
 
-def changes(recipe: Recipe) -> str:
-    """Return what a complete recipe sets apart from the seed's: "preset fast · lr 0.05", or nothing.
+def chosen(recipe: Recipe) -> dict[str, Any]:
+    """Return what a complete recipe sets apart from its preset's, by field; what a preset derives is not among it.
 
     Raises:
         CockpitError: When the network or the dataset is not known here.
@@ -152,12 +152,26 @@ def changes(recipe: Recipe) -> str:
     expected = dataclasses.replace(
         usual, epochs=usual.num_epochs, lr=derived.peak_lr, warmup_epochs=round(derived.num_warmup_epochs, 6)
     )
+    values = {option.name: getattr(recipe, option.name) for option in options()[3:]}
+    return {name: value for name, value in values.items() if value != getattr(expected, name)}
+
+
+def changes(recipe: Recipe) -> str:
+    """Return what a complete recipe sets apart from the seed's: "preset fast · lr 0.05", or nothing.
+
+    Raises:
+        CockpitError: When the network or the dataset is not known here.
+    """
     parts = [] if recipe.preset == "seed" else [f"preset {recipe.preset}"]
-    for option in options()[3:]:
-        value = getattr(recipe, option.name)
-        if value != getattr(expected, option.name):
-            parts.append(f"{option.name} {option.text(value)}")
-    return " · ".join(parts)
+    texts = {option.name: option.text for option in options()}
+    return " · ".join([*parts, *(f"{name} {texts[name](value)}" for name, value in chosen(recipe).items())])
+
+
+def flags(recipe: Recipe) -> list[str]:
+    """Return the flags of `cockpit train` that make a complete recipe, the shortest there are."""
+    known = {option.name: option for option in options()}
+    values = {"model": recipe.model, "dataset": recipe.dataset, "preset": recipe.preset} | chosen(recipe)
+    return [word for name, value in values.items() for word in (known[name].flag, known[name].text(value))]
 
 
 def val_images(num_images: int, val_fraction: float) -> int:

@@ -228,6 +228,12 @@ class CockpitApp(App[None]):
 
         self.push_screen(NewRunScreen())
 
+    def open_like(self, info: RunInfo) -> None:
+        """Show the form of a new run, filled with a run's recipe."""
+        from cockpit.tui.new_run import NewRunScreen
+
+        self.push_screen(NewRunScreen(like=self.run_of(info)))
+
     def open_queue(self) -> None:
         """Show what waits for a device."""
         from cockpit.tui.queue import QueueScreen

@@ -7,7 +7,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from cockpit.datasets import DatasetSpec
-from cockpit.tui.text import millions, percent, plain, words
+from cockpit.tui.text import cells, millions, percent, plain, words
 from cockpit.tui.watch import OwnBest
 from nets.catalog import MODELS, ModelSpec
 
@@ -33,6 +33,13 @@ class Menu(OptionList):
         """The value of the highlighted line."""
         option = self.highlighted_option
         return option.id if option else None
+
+    def choose(self, value: str) -> bool:
+        """Highlight a value; False when it is not offered."""
+        if value not in [option.id for option in self.options]:
+            return False
+        self.highlighted = self.get_option_index(value)
+        return True
 
     def fill(self, lines: Iterable[tuple[str | None, Content]], chosen: str | None) -> None:
         """Show these lines, (value or None for a heading, text), and highlight a value, or the first."""
@@ -99,8 +106,14 @@ def place_lines(places: Iterable[tuple[str, str]]) -> list[tuple[str | None, Con
     return [(value, words(value, (title, "dim"), between="  ")) for value, title in places]
 
 
-def describe_model(spec: ModelSpec, own_bests: Mapping[tuple[str, str], OwnBest]) -> Content:
-    """Return a network's paper, authors and idea, and what others and the user reached with it."""
+def describe_model(spec: ModelSpec, own_bests: Mapping[tuple[str, str], OwnBest], width: int = 0) -> Content:
+    """Return a network's paper, authors and idea, and what others and the user reached with it.
+
+    Args:
+        spec: The network.
+        own_bests: See `RunsReader.own_bests`.
+        width: Cells of a line, into which the paper is cut; 0 cuts nothing.
+    """
     published = ", ".join(
         f"{one.dataset} {percent(one.top1)} % ({'the seed' if one.source == 'seed' else one.source})"
         for one in spec.published
@@ -119,10 +132,19 @@ def describe_model(spec: ModelSpec, own_bests: Mapping[tuple[str, str], OwnBest]
             (published, "dim") if published else "",
             between=" · ",
         ),
-        f"{spec.paper}, {_first_authors(spec)} {spec.year}, arXiv {spec.arxiv}",
+        _paper(spec, width),
         (spec.idea, "dim"),
         between="\n",
     )
+
+
+def _paper(spec: ModelSpec, width: int) -> str:
+    """Return where a network comes from, in one line of so many cells if it is not 0."""
+    whole = f"{spec.paper}, {_first_authors(spec)} {spec.year}, arXiv {spec.arxiv}"
+    if not width or len(whole) <= width:
+        return whole
+    origin = f" · {spec.year}, arXiv {spec.arxiv}"
+    return cells(spec.paper, width - len(origin)) + origin
 
 
 def _first_authors(spec: ModelSpec) -> str:

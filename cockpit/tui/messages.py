@@ -1,14 +1,21 @@
 """What the workers tell the screens: frozen values that never change once they are posted."""
 
+from typing import TYPE_CHECKING
+
 from textual.message import Message
 
 from cockpit.datasets import DatasetSpec
 from cockpit.dispatch.look import Look
+from cockpit.recipe import Recipe
 from cockpit.records import TestReport
+from cockpit.rehearsal import Outlook
 from cockpit.status import RunInfo
 from cockpit.store import Run
 from cockpit.tui.compare_reader import ComparedRun
 from cockpit.tui.watch import RunsLook, RunView
+
+if TYPE_CHECKING:
+    from cockpit.tui.preflight import Subject
 
 
 class RunsRead(Message):
@@ -70,6 +77,48 @@ class ChoicesRead(Message):
         self.devices = devices
         self.settings = settings
         self.mistake = mistake
+
+
+class DevicesRead(Message):
+    """What the devices of each place have free is known anew."""
+
+    def __init__(self, devices: dict[str, tuple[tuple[str, str], ...]]) -> None:
+        """Carry the devices of each place, as (value, what it is)."""
+        super().__init__()
+        self.devices = devices
+
+
+class LikeRead(Message):
+    """The run that a new one is to be like is read."""
+
+    def __init__(self, run_id: str, recipe: Recipe, place: str, device: str) -> None:
+        """Carry its recipe, and where it was trained."""
+        super().__init__()
+        self.run_id = run_id
+        self.recipe = recipe
+        self.place = place
+        self.device = device
+
+
+class PreflightTold(Message):
+    """A preflight is in another stage."""
+
+    def __init__(self, subject: "Subject", stage: tuple[int, int, str]) -> None:
+        """Carry what it is of, and (stages done, of how many, what is being done)."""
+        super().__init__()
+        self.subject = subject
+        self.stage = stage
+
+
+class PreflightEnded(Message):
+    """A preflight is over."""
+
+    def __init__(self, subject: "Subject", outlook: Outlook | None, trouble: str) -> None:
+        """Carry what it is of and what it found, or why it found nothing."""
+        super().__init__()
+        self.subject = subject
+        self.outlook = outlook
+        self.trouble = trouble
 
 
 class RunLaunched(Message):

@@ -3,8 +3,6 @@
 It can also be put into the queue, to wait for a free device.
 """
 
-import dataclasses
-
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -14,7 +12,8 @@ from textual.widgets import Input, OptionList, Static
 from cockpit import places
 from cockpit.datasets import DATASETS, EMBEDDED, is_ready, list_datasets
 from cockpit.errors import CockpitError
-from cockpit.recipe import Recipe, command, usual_recipe
+from cockpit.recipe import Recipe, command
+from cockpit.store import Run
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.choice import Choice
 from cockpit.tui.menus import (
@@ -26,9 +25,10 @@ from cockpit.tui.menus import (
     model_lines,
     place_lines,
 )
-from cockpit.tui.messages import ChoicesRead, LaunchRefused, RunLaunched, RunQueued
+from cockpit.tui.messages import ChoicesRead, DevicesRead, LaunchRefused, LikeRead, RunLaunched, RunQueued
+from cockpit.tui.preflight import PreflightPane, Subject
 from cockpit.tui.recipe_form import RecipeForm
-from cockpit.tui.screen import CockpitScreen, show_error
+from cockpit.tui.screen import CockpitScreen, show_error, tell
 from cockpit.tui.text import plain, words
 from cockpit.tui.watch import OwnBest
 from nets.catalog import MODELS
@@ -47,9 +47,12 @@ class NewRunScreen(CockpitScreen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
     BINDINGS = bindings("new")
 
-    def __init__(self) -> None:
-        """Begin with the default recipe."""
+    def __init__(self, like: Run | None = None) -> None:
+        """Begin with the default recipe, or with that of a run."""
         super().__init__()
+        self._like = like
+        self._likeness = self._wanted = ""
+        self._lacking = ("", "")
         self._datasets = {spec.name: (spec, spec.name == EMBEDDED) for spec in DATASETS.values()}
         self._places = dict(places.choices())
         self._devices = {place: dict(_DEVICES) for place in self._places}
@@ -63,7 +66,7 @@ class NewRunScreen(CockpitScreen[None]):
         """Lay out the panes, the explanation of what is focused, the command and the keys."""
         with Horizontal(id="panes"):
             with Vertical(id="networks"):
-                yield Menu(id="model", title=f"Network, one of {len(MODELS)}")
+                yield Menu(id="model", title=f"Network, / finds in {len(MODELS)}")
                 yield Input(placeholder="words of a name", id="model-filter", compact=True)
             with Vertical(id="places", classes="with-slurm" if len(self._places) > 1 else ""):
                 yield Menu(id="dataset", title="Dataset")
@@ -72,6 +75,7 @@ class NewRunScreen(CockpitScreen[None]):
                 yield Menu(id="device", title="Device")
             yield RecipeForm(classes="pane")
         yield Static(id="explanation")
+        yield PreflightPane()
         yield Static(id="command")
         yield Static(id="verdict")
         yield KeyBar("new")
@@ -94,26 +98,61 @@ class NewRunScreen(CockpitScreen[None]):
         columns = "size · the seed's C10, C100 · yours, * other recipe" if self.size.width >= _WIDE else ""
         self._menu("model").border_subtitle = columns
         self.call_after_refresh(self._menu("model").scroll_to_highlight)
+        self._explain()
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="choices")
     def _read_choices(self) -> None:
         datasets = tuple((spec, is_ready(spec.name)) for spec in list_datasets())
-        devices = {place: tuple(places.device_choices(place)) for place in self._places}
         settings = mistake = ""
         try:
             settings = places.tell_settings()
         except CockpitError as error:
             mistake = str(error)
-        self.post_message(ChoicesRead(datasets, devices, settings, mistake))
+        self.post_message(ChoicesRead(datasets, self._survey(), settings, mistake))
+        if self._like is not None:
+            run, self._like = self._like, None
+            self.post_message(LikeRead(run.id, run.recipe, places.place_of(run), places.device_of(run)))
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="devices")
+    def _read_devices(self) -> None:
+        self.post_message(DevicesRead(self._survey()))
+
+    def _survey(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        return {place: tuple(places.device_choices(place)) for place in self._places}
 
     def on_choices_read(self, event: ChoicesRead) -> None:
         """Offer what this machine has; the choices stay where they were."""
         self._datasets = {spec.name: (spec, ready) for spec, ready in event.datasets}
-        self._devices = {place: dict(devices) for place, devices in event.devices.items()}
         self._settings, self._mistake = event.settings, event.mistake
         datasets = self._menu("dataset")
-        datasets.fill(dataset_lines(event.datasets), datasets.chosen)
-        self._fill_devices()
+        datasets.fill(dataset_lines(event.datasets), self._wanted or datasets.chosen)
+        self._wanted = ""
+        self.on_devices_read(DevicesRead(event.devices))
+
+    def on_devices_read(self, event: DevicesRead) -> None:
+        """Show what is free now."""
+        devices = {place: dict(choices) for place, choices in event.devices.items()}
+        if devices != self._devices:
+            self._devices = devices
+            self._fill_devices()
+        self._check()
+
+    def on_like_read(self, event: LikeRead) -> None:
+        """Fill in what a run was made with, and say what of it is not here."""
+        recipe = event.recipe
+        self._likeness = plain(event.run_id)
+        self._menu("model").choose(recipe.model)
+        if not self._menu("dataset").choose(recipe.dataset):
+            remedy = f"ctrl+g imports it as {plain(recipe.dataset, 64)}, or choose another"
+            self._lacking = (f"{self._likeness} is of a dataset that is not here; {remedy}", self._dataset() or "")
+        if len(self._places) > 1:
+            self._menu("where").choose(event.place)
+            self._fill_devices()
+        if event.place not in self._places:
+            tell(self.app, f"{event.run_id} was trained in Slurm, which is not here", "warning")
+        elif not self._menu("device").choose(event.device):
+            tell(self.app, f"{event.run_id} was trained on {event.device}, which cannot be chosen here", "warning")
+        self.query_one(RecipeForm).fill(recipe)
         self._check()
 
     @on(OptionList.OptionHighlighted, "#where")
@@ -127,38 +166,28 @@ class NewRunScreen(CockpitScreen[None]):
     def _check(self) -> None:
         """Read the form, and say what it would launch or what is wrong with it."""
         self._explain()
-        model, dataset = self._menu("model").chosen, self._menu("dataset").chosen
-        form = self.query_one(RecipeForm)
-        values, errors = form.values()
         self._recipe = None
-        if model is None or dataset is None:
-            self._say("no network is highlighted", wrong=True)
-            return
-        preset = values.pop("preset", _USUAL.preset)
-        try:
-            recipe = usual_recipe(model, dataset, preset, **values)
-            form.fill_defaults(_resolved(recipe))
-            self._write("command", words(("$ ", "dim"), self._command(recipe)))
-        except CockpitError as error:  # the dataset is not there any more
-            self._say(str(error), wrong=True)
-            return
-        try:
-            recipe.complete()
-        except CockpitError as error:
-            errors.setdefault("", str(error))
-        if errors:
-            self._say(next(iter(errors.values())), wrong=True)
+        draft = self.query_one(RecipeForm).draft(self._menu("model").chosen, self._dataset())
+        if draft.recipe:
+            self._write("command", words(("$ ", "dim"), plain(self._command(draft.recipe))))
+        lacking, instead = self._lacking
+        if draft.mistake:
+            self._say(draft.mistake, wrong=True)
+        elif lacking and instead == self._dataset():
+            self._say(lacking, wrong=True)
         else:
-            self._recipe = recipe
+            self._recipe = draft.recipe
+            likeness = f"like {self._likeness}, with its seed" if self._likeness else ""
+            told = words(("enter launches this", "$text-success"), likeness, between=", ")
+            self._write("verdict", words(told, ("the cockpit may be closed while it trains", "dim"), between=" · "))
         if self._recipe and self._place() == "slurm" and self._mistake:
             self._say(self._mistake, wrong=True)  # enter tries all the same: the file may have been mended since
-        elif self._recipe:
-            self._say("enter launches this · the cockpit may be closed while it trains")
+        self.query_one(PreflightPane).compare(self._subject())
 
     def _command(self, recipe: Recipe) -> str:
         device, place = self._device(), self._place()
         where = f" --where {place}" if place != "local" else ""
-        return plain(command(recipe) + (f" --device {device}" if device != "auto" else "") + where)
+        return command(recipe) + (f" --device {device}" if device != "auto" else "") + where
 
     def _say(self, sentence: str, *, wrong: bool = False) -> None:
         style = "bold $text-error" if wrong else "$text-success"
@@ -174,8 +203,10 @@ class NewRunScreen(CockpitScreen[None]):
             self.query_one(f"#{name}", Static).update(content, layout=grown or not old)
 
     def on_descendant_focus(self) -> None:
-        """Explain what has the focus."""
+        """Explain what has the focus; look at the devices again when they are looked at."""
         self._explain()
+        if self.focused is self._menu("device"):
+            self._read_devices()
 
     def _explain(self) -> None:
         option = self.query_one(RecipeForm).option
@@ -183,7 +214,7 @@ class NewRunScreen(CockpitScreen[None]):
         text = Content("")
         if option:
             text = words((option.flag, "bold"), option.doc, between="  ")
-        elif focused == "dataset" and (known := self._datasets.get(self._menu("dataset").chosen or "")):
+        elif focused == "dataset" and (known := self._datasets.get(self._dataset() or "")):
             text = describe_dataset(known[0], ready=known[1])
         elif focused == "device":
             title = self._devices[self._place()].get(self._device(), "")
@@ -192,10 +223,16 @@ class NewRunScreen(CockpitScreen[None]):
             title = (self._settings if self._place() == "slurm" else "") or self._places[self._place()]
             text = words((self._place(), "bold"), plain(title), between="  ")
         elif spec := MODELS.get(self._menu("model").chosen or ""):
-            text = describe_model(spec, self._own_bests)
+            text = describe_model(spec, self._own_bests, self.size.width - 2)
         self._write("explanation", text)
 
-    @on(Input.Submitted)
+    @on(Input.Submitted, "#model-filter")
+    def _leave_filter(self, event: Input.Submitted) -> None:
+        """Choose among what was found; enter launches only from there."""
+        event.stop()
+        self._menu("model").focus()
+
+    @on(Input.Submitted, "RecipeForm Input")
     def action_launch(self) -> None:
         """Launch what is highlighted."""
         if self._recipe is not None and not self._launching:
@@ -213,6 +250,46 @@ class NewRunScreen(CockpitScreen[None]):
                 return
             self._launching = True
             self.cockpit.enqueue_new(self._recipe, self._device(), self)
+
+    def action_preflight(self) -> None:
+        """Take a few real steps of what the form says."""
+        if self._place() == "slurm":
+            tell(self.app, "a preflight measures this machine, and this run would be on one of Slurm's", "warning")
+        elif (subject := self._subject()) is not None:
+            self.query_one(PreflightPane).measure(subject, self.cockpit.store.root)
+            self._make_room()
+
+    def _subject(self) -> Subject | None:
+        return Subject(self._recipe, self._device()) if self._recipe and self._place() != "slurm" else None
+
+    def _make_room(self) -> None:
+        """Give the explanation's place to the preflight where both have no room."""
+        self.set_class(self.query_one(PreflightPane).display, "-measured")
+
+    def action_copy(self) -> None:
+        """Put the command into the clipboard of the terminal."""
+        text = self._written.get("command", Content()).plain.removeprefix("$ ")
+        self.app.copy_to_clipboard(text)
+        tell(self.app, f"copied, where the terminal allows it: {text}")
+
+    def action_look(self) -> None:
+        """Look at the images of the chosen dataset."""
+        if known := self._datasets.get(self._dataset() or ""):
+            self.cockpit.open_dataset(known[0], self._data_changed)
+
+    def action_get(self) -> None:
+        """Download or import a dataset."""
+        from cockpit.tui.get_data import GetDataScreen
+
+        wanted = self._dataset() or ""
+        _, ready = self._datasets.get(wanted, (None, True))
+        self.app.push_screen(GetDataScreen("" if ready else wanted), self._data_changed)
+
+    def _data_changed(self, name: str | None) -> None:
+        """Read the datasets again; one that came is chosen."""
+        if name:
+            self._wanted = name
+            self._read_choices()
 
     def on_run_queued(self, _event: RunQueued) -> None:
         """Be ready for the next one."""
@@ -246,7 +323,7 @@ class NewRunScreen(CockpitScreen[None]):
     @on(Input.Changed, "#model-filter")
     def _filter_models(self) -> None:
         menu = self._menu("model")
-        menu.fill(self._model_lines(self._menu("dataset").chosen), menu.chosen)
+        menu.fill(self._model_lines(self._dataset()), menu.chosen)
 
     @on(OptionList.OptionHighlighted, "#dataset")
     def _show_own_bests(self) -> None:
@@ -258,9 +335,13 @@ class NewRunScreen(CockpitScreen[None]):
         return model_lines(sought, self._own_bests, dataset)
 
     def action_back(self) -> None:
-        """Leave the filter, or the form."""
+        """Leave the preflight, the filter, or the form."""
         model_filter = self.query_one("#model-filter", Input)
-        if model_filter.display:
+        preflight = self.query_one(PreflightPane)
+        if preflight.display:
+            preflight.leave()
+            self._make_room()
+        elif model_filter.display:
             model_filter.value = ""
             model_filter.display = False
             self._menu("model").focus()
@@ -276,11 +357,5 @@ class NewRunScreen(CockpitScreen[None]):
     def _device(self) -> str:
         return self._menu("device").chosen or "auto"
 
-
-def _resolved(recipe: Recipe) -> Recipe:
-    """Return the preset's recipe with the numbers that unset fields stand for beside what was chosen."""
-    usual = usual_recipe(recipe.model, recipe.dataset, recipe.preset)
-    chosen = dataclasses.replace(usual, epochs=recipe.epochs, batch_size=recipe.batch_size)
-    return dataclasses.replace(
-        usual, epochs=usual.num_epochs, lr=chosen.peak_lr, warmup_epochs=chosen.num_warmup_epochs
-    )
+    def _dataset(self) -> str | None:
+        return self._menu("dataset").chosen

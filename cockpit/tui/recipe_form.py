@@ -1,6 +1,7 @@
 """The form of a recipe, drawn from the recipe's own fields: what `cockpit train` takes as flags is an input here."""
 
-from typing import Any
+import dataclasses
+from typing import Any, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -9,11 +10,20 @@ from textual.widget import Widget
 from textual.widgets import Input, Label
 
 from cockpit.errors import CockpitError
-from cockpit.recipe import Option, Recipe, options
+from cockpit.recipe import Option, Recipe, chosen, options, usual_recipe
 from cockpit.tui.choice import Choice
 
 FIELDS = {option.name: option for option in options()[2:]}
 """The fields below model and dataset, which have lists of their own."""
+
+
+class Draft(NamedTuple):
+    """What the form says."""
+
+    recipe: Recipe | None
+    """The recipe as far as it can be read; None without a network or a dataset."""
+    mistake: str
+    """The first of what is wrong with it; empty when it can be launched."""
 
 
 class RecipeForm(VerticalScroll, can_focus=False):
@@ -38,6 +48,37 @@ class RecipeForm(VerticalScroll, can_focus=False):
         for choice in self.query(Choice):
             if choice.id != "preset":
                 choice.set_usual(FIELDS[str(choice.id)].text(getattr(usual, str(choice.id))))
+
+    def draft(self, model: str | None, dataset: str | None) -> Draft:
+        """Return the recipe for a network and a dataset, and show what its empty fields stand for."""
+        values, errors = self.values()
+        if model is None or dataset is None:
+            return Draft(None, "no network is highlighted")
+        try:
+            recipe = usual_recipe(model, dataset, values.pop("preset", Recipe().preset), **values)
+            self.fill_defaults(_resolved(recipe))
+        except CockpitError as error:  # the dataset is not there any more
+            return Draft(None, str(error))
+        try:
+            recipe.complete()
+        except CockpitError as error:
+            errors.setdefault("", str(error))
+        return Draft(recipe, next(iter(errors.values()), ""))
+
+    def fill(self, recipe: Recipe) -> None:
+        """Show a complete recipe: its preset, and in its fields what it sets apart from that."""
+        self.query_one("#preset", Choice).value = recipe.preset
+        try:
+            self.fill_defaults(_resolved(usual_recipe(recipe.model, recipe.dataset, recipe.preset)))
+            values = chosen(recipe)
+        except CockpitError:  # what a network or a dataset that is not here would derive is not known
+            values = {name: getattr(recipe, name) for name in FIELDS if name != "preset"}
+        for name, option in FIELDS.items():
+            field = self.query_one(f"#{name}")
+            if isinstance(field, Input):
+                field.value = option.text(values[name]) if name in values else ""
+            elif isinstance(field, Choice) and name in values:
+                field.value = option.text(values[name])
 
     def values(self) -> tuple[dict[str, Any], dict[str, str]]:
         """Return the values that were chosen, and what is wrong with the others; both by field."""
@@ -86,3 +127,12 @@ def _input(option: Option) -> Widget:
 
 def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _resolved(recipe: Recipe) -> Recipe:
+    """Return the preset's recipe with the numbers that unset fields stand for beside what was chosen."""
+    usual = usual_recipe(recipe.model, recipe.dataset, recipe.preset)
+    derived = dataclasses.replace(usual, epochs=recipe.epochs, batch_size=recipe.batch_size)
+    return dataclasses.replace(
+        usual, epochs=usual.num_epochs, lr=derived.peak_lr, warmup_epochs=derived.num_warmup_epochs
+    )

@@ -120,6 +120,11 @@ class RunScreen(ChartScreen):
 
         self.app.push_screen(LogScreen(self._run))
 
+    def action_clone(self) -> None:
+        """Open the form of a new run, filled like this one."""
+        if self._view:
+            self.cockpit.open_like(self._view.info)
+
     def action_stop(self) -> None:
         """Stop the run."""
         if self._view:

@@ -131,6 +131,11 @@ class RunsScreen(CockpitScreen[None]):
         """Open the form of a new run."""
         self.cockpit.open_new()
 
+    def action_clone(self) -> None:
+        """Open the form of a new run, filled like the run under the cursor."""
+        if row := self._chosen():
+            self.cockpit.open_like(row)
+
     def action_queue(self) -> None:
         """Open the queue."""
         self.cockpit.open_queue()
