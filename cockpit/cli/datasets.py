@@ -1,13 +1,19 @@
-"""The commands that list, fetch and import datasets."""
+"""The commands that list, show, fetch and import datasets."""
 
 import dataclasses
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import msgspec
 from tyro.conf import Positional
 
 from cockpit import datasets
 from cockpit.cli.common import print_json, print_table, say, show
 from cockpit.errors import CockpitError
+
+if TYPE_CHECKING:
+    from cockpit.gallery import ClassCount
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +60,66 @@ class ListData:
                 right=(2, 3, 4),
             )
         return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class ShowData:
+    """Show a dataset: its classes by superclass, how many images each has, where they come from."""
+
+    name: Positional[str]
+    """A name of `cockpit data`."""
+    pictures: bool = False
+    """Draw ten training images of each class too, where stdout is a terminal."""
+    find: str = ""
+    """Only classes that contain each of these words, in their name or their superclass's."""
+    json: bool = False
+    """Print JSON."""
+
+    def execute(self) -> int:
+        """Print it."""
+        from cockpit.gallery import list_classes
+
+        spec = datasets.find_dataset(self.name)
+        sought = self.find.lower().split()
+        classes = [
+            one for one in list_classes(spec) if all(word in f"{one.name} {one.group}".lower() for word in sought)
+        ]
+        if self.json:
+            facts = msgspec.to_builtins(spec) | {"ready": datasets.is_ready(spec.name)}
+            print_json(facts | {"classes": [msgspec.to_builtins(one) for one in classes]})
+            return 0
+        here = "" if datasets.is_ready(spec.name) else f"not here, `cockpit data get {spec.name}` fetches it"
+        for line in (spec.title, spec.source, here):
+            if line:
+                say(line)
+        grouped = any(one.group for one in classes)
+        heads, first = (["superclass"], 3) if grouped else ([], 2)
+        print_table(
+            [*heads, "class", "label", "train", "test"],
+            [[*([one.group] if grouped else []), one.name, str(one.label), *_counts(one)] for one in classes],
+            right=(first - 1, first, first + 1),
+        )
+        for split, digest in spec.digests.items():
+            show(f"{split} digest {digest}")
+        if self.pictures:
+            _draw(spec, classes)
+        return 0
+
+
+def _counts(one: "ClassCount") -> list[str]:
+    return ["" if count is None else f"{count:,}" for count in (one.train, one.test)]
+
+
+def _draw(spec: datasets.DatasetSpec, classes: list["ClassCount"]) -> None:
+    """Draw some pictures of each class side by side, in half blocks: as many as a line of the terminal holds."""
+    if not sys.stdout.isatty():
+        raise CockpitError("pictures are drawn on a terminal only; leave out --pictures, or do not redirect the output")
+    from cockpit.cli.pictures import draw_row
+    from cockpit.gallery import examples
+
+    for one in classes:
+        show(f"{one.name}")
+        draw_row(examples(spec, one.label))
 
 
 @dataclasses.dataclass(frozen=True)

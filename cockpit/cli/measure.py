@@ -25,6 +25,8 @@ class Preflight:
     """Take a few real steps of a run that is not launched, and say what all of it would need."""
 
     recipe: OmitArgPrefixes[Recipe]
+    like: Annotated[str, arg(metavar="RUN")] = ""
+    """Begin from the recipe of a run (its seed too), its device and its place; other flags override."""
     device: str = "auto"
     """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda or cuda:<n>."""
     seconds: Seconds = SECONDS

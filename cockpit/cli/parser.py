@@ -12,6 +12,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from cockpit.cli import compare, curves, datasets, learn, measure, models, notify, queue, runs, training
 from cockpit.cli.common import Command, printable
+from cockpit.cli.like import flags_like
 from cockpit.cli.sweep import spread
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe, options, usual_recipe
@@ -81,10 +82,11 @@ class Models:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """List, fetch or import datasets; alone it lists them."""
+    """List, show, fetch or import datasets; alone it lists them."""
 
     action: (
         Annotated[datasets.ListData, subcommand("list")]
+        | Annotated[datasets.ShowData, subcommand("show")]
         | Annotated[datasets.GetData, subcommand("get")]
         | Annotated[datasets.ImportData, subcommand("import")]
     )
@@ -127,6 +129,14 @@ def parse(words: Sequence[str]) -> Command:
     Raises:
         CockpitError: When a word is no value of its recipe field.
     """
+    command = _read_words(words)
+    if isinstance(command, training.Train | measure.Preflight) and command.like:
+        like = flags_like(command.like, command.runs, of=type(command).__name__.lower())
+        command = _read_words([words[0], *like, *words[1:]])  # a flag that is given twice has its last value
+    return command
+
+
+def _read_words(words: Sequence[str]) -> Command:
     words, switches = _take_switches(words)
     registry = ConstructorRegistry()
     registry.primitive_rule(_take_word)

@@ -81,6 +81,8 @@ class Train(Launching):
     """Train a network in the background and follow it. Ctrl-C stops it with a checkpoint, a second one kills it."""
 
     recipe: OmitArgPrefixes[Recipe]
+    like: Annotated[str, arg(metavar="RUN")] = ""
+    """Begin from the recipe of a run (its seed too), its device and its place; other flags override."""
     sweep: Suppress[tuple[Recipe, ...]] = ()
     """All that result when values of the recipe are lists, `recipe` being the first."""
 

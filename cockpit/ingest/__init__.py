@@ -80,8 +80,23 @@ def import_dataset(
         CockpitError: When the name or the folder cannot be used; nothing was written.
         Cancelled: When `stop()` returned True; nothing was written.
     """
-    path = Path(path).expanduser()
+    path = check_import(name, path, replace=replace)
     ticker = Ticker(progress, stop)
+    if name not in DATASETS:
+        return _import_folder(name, scan(path, ticker), skip_unreadable, hflip_ok, ticker)
+    parts = load_official(DATASETS[name], path, ticker)
+    return Summary(spec=DATASETS[name], folder=_store(DATASETS[name], parts["train"], parts["test"], ticker))
+
+
+def check_import(name: str, path: Path | str, *, replace: bool = False) -> Path:
+    """Return the folder or archive to import, or raise CockpitError when its name or its place is of no use.
+
+    Args:
+        name: What the dataset will be called.
+        path: The folder or archive.
+        replace: Whether a dataset that was imported under this name may be replaced.
+    """
+    path = Path(path).expanduser()
     _check_target(name, replace)
     if not path.exists():
         raise CockpitError(f"{str(path)!r} does not exist; name the folder that holds the images of {name}")
@@ -90,10 +105,7 @@ def import_dataset(
             f"{str(path)!r} is not a folder; unpack it if it is an archive, and name the folder with the class folders"
         )
     refuse_misnamed(name, path)
-    if name not in DATASETS:
-        return _import_folder(name, scan(path, ticker), skip_unreadable, hflip_ok, ticker)
-    parts = load_official(DATASETS[name], path, ticker)
-    return Summary(spec=DATASETS[name], folder=_store(DATASETS[name], parts["train"], parts["test"], ticker))
+    return path
 
 
 def pack_digits() -> Path:

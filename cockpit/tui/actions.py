@@ -34,11 +34,13 @@ PLACES = {
     "compare": "Compare",
     "learn": "Watch it learn",
     "queue": "Queue",
+    "dataset": "Dataset",
+    "get": "Get a dataset",
     "help": "Help",
     "confirm": "Question",
 }
 """The screens by the name that `Action.places` uses, with their titles."""
-_OPENED = ("new", "run", "log", "learn", "compare", "queue")
+_OPENED = ("new", "run", "log", "learn", "compare", "queue", "dataset")
 """Screens that are opened from another and left by escape."""
 _EVERY_SCREEN = ("runs", *_OPENED)
 _RUN_SCREENS = ("runs", "run")
@@ -52,6 +54,11 @@ ACTIONS = (
     Action(("new",), "ctrl+t", "^t", "preflight", "preflight", "Take a few real steps: speed, memory, time and disk."),
     Action(("new",), "ctrl+o", "^o", "look", "dataset", "See the dataset: its classes, counts and pictures."),
     Action(("new",), "ctrl+g", "^g", "get", "get", "Download a dataset, or import a folder of images.", in_bar=False),
+    Action(("dataset",), "g,ctrl+g", "g", "get", "get", "Download the images, or import a folder; ctrl+g too."),
+    Action(("dataset",), "slash", "/", "filter", "find", "Show only classes with every word you type."),
+    Action(("dataset",), "tab", "tab", "other_pane", "pictures", "Scroll the pictures with the arrows; again: back."),
+    Action(("get",), "enter", "enter", "begin", "get it", "Download or import it, with progress."),
+    Action(("get",), "escape", "esc", "back", "call off, back", "Call off what goes on; else return."),
     Action(("new",), "ctrl+y", "^y", "copy", "copy", "Copy the command into the clipboard.", in_bar=False),
     Action(("new",), "tab", "tab", "next_pane", "next", "Go to the next pane; arrow keys move inside one."),
     Action(("new",), "shift+tab", "shift+tab", "previous_pane", "previous", "Go to the pane before.", in_bar=False),

@@ -6,7 +6,7 @@ Trainers and tests are processes of their own, so nothing that happens here can 
 import gc
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from textual.worker import Worker, WorkerState, get_current_worker
 
 from cockpit import dispatch, launch, places, status, tickets
 from cockpit.afterwards import sentence
+from cockpit.datasets import DatasetSpec
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
 from cockpit.notify import read_notify, terminal_sequence
@@ -233,6 +234,12 @@ class CockpitApp(App[None]):
         from cockpit.tui.new_run import NewRunScreen
 
         self.push_screen(NewRunScreen(like=self.run_of(info)))
+
+    def open_dataset(self, spec: DatasetSpec, got: Callable[[str | None], None]) -> None:
+        """Show what is in a dataset; `got` is called with the name of one that was got meanwhile, or None."""
+        from cockpit.tui.dataset import DatasetScreen
+
+        self.push_screen(DatasetScreen(spec), got)
 
     def open_queue(self) -> None:
         """Show what waits for a device."""

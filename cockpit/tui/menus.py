@@ -11,7 +11,7 @@ from cockpit.tui.text import cells, millions, percent, plain, words
 from cockpit.tui.watch import OwnBest
 from nets.catalog import MODELS, ModelSpec
 
-_DOWNLOAD = "~170 MB"
+DOWNLOAD = "~170 MB"
 """The archives of CIFAR-10 and CIFAR-100 are 163 and 161 MiB, as their home page says."""
 _NAME_WIDTH = max(map(len, MODELS))
 
@@ -87,7 +87,7 @@ def dataset_lines(datasets: Iterable[tuple[DatasetSpec, bool]]) -> list[tuple[st
         (
             spec.name,
             words(
-                f"{plain(spec.name):<11} {'ready' if ready else f'↓ {_DOWNLOAD}'}",
+                f"{plain(spec.name):<11} {'ready' if ready else f'↓ {DOWNLOAD}'}",
                 (f"{spec.train_images:,} in {spec.num_classes} classes", "dim"),
                 between="\n",
             ),
@@ -155,12 +155,15 @@ def _first_authors(spec: ModelSpec) -> str:
 
 def describe_dataset(spec: DatasetSpec, *, ready: bool) -> Content:
     """Return what a dataset is."""
-    names = ", ".join(plain(name, 20) for name in spec.classes[:10])
-    more = f" and {spec.num_classes - 10} more" if spec.num_classes > 10 else ""
-    state = "ready" if ready else f"the first run downloads {_DOWNLOAD}"
+    groups = list(spec.superclasses)
+    names = ", ".join(plain(name, 20) for name in (groups or spec.classes)[:10])
+    kind = f"{spec.num_classes} classes in {len(groups)} groups" if groups else f"{spec.num_classes} classes"
+    num_more = (len(groups) or spec.num_classes) - 10
+    more = f" and {num_more} more" if num_more > 0 else ""
+    state = "ready, ^o shows them" if ready else f"^g downloads {DOWNLOAD} now, the first run by itself"
     return words(
         words((plain(spec.title), "bold"), plain(spec.source), between="  "),
         f"{spec.train_images:,} images to train and validate on, {spec.test_images:,} to test · {state}",
-        (f"{spec.num_classes} classes: {names}{more}", "dim"),
+        (f"{kind}: {names}{more}", "dim"),
         between="\n",
     )

@@ -6,6 +6,8 @@ from textual.message import Message
 
 from cockpit.datasets import DatasetSpec
 from cockpit.dispatch.look import Look
+from cockpit.errands import Errand
+from cockpit.gallery import ClassCount
 from cockpit.recipe import Recipe
 from cockpit.records import TestReport
 from cockpit.rehearsal import Outlook
@@ -15,6 +17,8 @@ from cockpit.tui.compare_reader import ComparedRun
 from cockpit.tui.watch import RunsLook, RunView
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from cockpit.tui.preflight import Subject
 
 
@@ -118,6 +122,58 @@ class PreflightEnded(Message):
         super().__init__()
         self.subject = subject
         self.outlook = outlook
+        self.trouble = trouble
+
+
+class ClassesRead(Message):
+    """The classes of a dataset are read."""
+
+    def __init__(self, classes: tuple[ClassCount, ...], trouble: str) -> None:
+        """Carry the classes, or why they cannot be read."""
+        super().__init__()
+        self.classes = classes
+        self.trouble = trouble
+
+
+class ExamplesRead(Message):
+    """Pictures of a class are read."""
+
+    def __init__(self, label: int, images: "np.ndarray") -> None:
+        """Carry the class's number and its pictures, (N, 32, 32, 3) uint8."""
+        super().__init__()
+        self.label = label
+        self.images = images
+
+
+class ErrandChecked(Message):
+    """Whether a dataset can be got is known."""
+
+    def __init__(self, errand: Errand, mistake: str) -> None:
+        """Carry what is wanted and what is wrong with it; nothing when it can be done."""
+        super().__init__()
+        self.errand = errand
+        self.mistake = mistake
+
+
+class ErrandTold(Message):
+    """A download or an import has come further."""
+
+    def __init__(self, done: int, total: int, what: str) -> None:
+        """Carry how much is done, of how much (0 while unknown), and what is being done."""
+        super().__init__()
+        self.done = done
+        self.total = total
+        self.what = what
+
+
+class ErrandEnded(Message):
+    """A download or an import is over."""
+
+    def __init__(self, errand: Errand, notes: tuple[str, ...], trouble: str) -> None:
+        """Carry what the user should know of it, or why it failed."""
+        super().__init__()
+        self.errand = errand
+        self.notes = notes
         self.trouble = trouble
 
 

@@ -52,7 +52,7 @@ class NewRunScreen(CockpitScreen[None]):
         super().__init__()
         self._like = like
         self._likeness = self._wanted = ""
-        self._lacking = ("", "")
+        self._lacking = ("", "", "")
         self._datasets = {spec.name: (spec, spec.name == EMBEDDED) for spec in DATASETS.values()}
         self._places = dict(places.choices())
         self._devices = {place: dict(_DEVICES) for place in self._places}
@@ -144,7 +144,8 @@ class NewRunScreen(CockpitScreen[None]):
         self._menu("model").choose(recipe.model)
         if not self._menu("dataset").choose(recipe.dataset):
             remedy = f"ctrl+g imports it as {plain(recipe.dataset, 64)}, or choose another"
-            self._lacking = (f"{self._likeness} is of a dataset that is not here; {remedy}", self._dataset() or "")
+            sentence = f"{self._likeness} is of a dataset that is not here; {remedy}"
+            self._lacking = (sentence, self._dataset() or "", recipe.dataset)
         if len(self._places) > 1:
             self._menu("where").choose(event.place)
             self._fill_devices()
@@ -170,7 +171,7 @@ class NewRunScreen(CockpitScreen[None]):
         draft = self.query_one(RecipeForm).draft(self._menu("model").chosen, self._dataset())
         if draft.recipe:
             self._write("command", words(("$ ", "dim"), plain(self._command(draft.recipe))))
-        lacking, instead = self._lacking
+        lacking, instead, _ = self._lacking
         if draft.mistake:
             self._say(draft.mistake, wrong=True)
         elif lacking and instead == self._dataset():
@@ -283,7 +284,9 @@ class NewRunScreen(CockpitScreen[None]):
 
         wanted = self._dataset() or ""
         _, ready = self._datasets.get(wanted, (None, True))
-        self.app.push_screen(GetDataScreen("" if ready else wanted), self._data_changed)
+        sentence, instead, lacking = self._lacking
+        missing = lacking if sentence and instead == wanted else "" if ready else wanted
+        self.app.push_screen(GetDataScreen(missing), self._data_changed)
 
     def _data_changed(self, name: str | None) -> None:
         """Read the datasets again; one that came is chosen."""

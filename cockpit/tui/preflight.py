@@ -119,7 +119,7 @@ class PreflightPane(Static):
         done, total, what = self._stage
         ready, open_ = bar(done / total, _BAR)
         told = words((ready, "$primary"), (open_, "$foreground 25%"))
-        return words(told, plain(what), ("real steps in a process of their own", "dim"), between="  ")
+        return words(told, plain(what, 60), between="  ")
 
 
 def describe(outlook: Outlook) -> Content:

@@ -8,6 +8,8 @@ from textual.content import Content
 from cockpit.tui.actions import ACTIONS, PLACES, KeyBar, actions_of, bindings
 from cockpit.tui.compare import CompareScreen
 from cockpit.tui.confirm import ConfirmScreen
+from cockpit.tui.dataset import DatasetScreen
+from cockpit.tui.get_data import GetDataScreen
 from cockpit.tui.help import HelpScreen
 from cockpit.tui.learn import LearnScreen
 from cockpit.tui.log import LogScreen
@@ -24,6 +26,8 @@ SCREENS = {
     "run": RunScreen,
     "learn": LearnScreen,
     "queue": QueueScreen,
+    "dataset": DatasetScreen,
+    "get": GetDataScreen,
     "help": HelpScreen,
     "confirm": ConfirmScreen,
 }
