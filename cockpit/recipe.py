@@ -168,9 +168,21 @@ def changes(recipe: Recipe) -> str:
 
 
 def flags(recipe: Recipe) -> list[str]:
-    """Return the flags of `cockpit train` that make a complete recipe, the shortest there are."""
+    """Return the flags of `cockpit train` that make a complete recipe, the shortest there are.
+
+    Without its dataset, what that would derive is not known: then every field has its flag, but for the dataset.
+
+    Raises:
+        CockpitError: When the network is not known here.
+    """
+    if recipe.model not in MODELS:
+        raise unknown("model", recipe.model, MODELS, "cockpit models")
     known = {option.name: option for option in options()}
-    values = {"model": recipe.model, "dataset": recipe.dataset, "preset": recipe.preset} | chosen(recipe)
+    values = {"model": recipe.model, "dataset": recipe.dataset, "preset": recipe.preset}
+    try:
+        values |= chosen(recipe)
+    except CockpitError:
+        values = {name: getattr(recipe, name) for name in known if name != "dataset"}
     return [word for name, value in values.items() for word in (known[name].flag, known[name].text(value))]
 
 

@@ -9,13 +9,14 @@ from cockpit.errors import CockpitError
 from cockpit.recipe import flags
 
 
-def flags_like(name: str, runs: Path | None, *, of: str) -> list[str]:
+def flags_like(name: str, runs: Path | None, *, of: str, elsewhere: bool) -> list[str]:
     """Return the flags of a run's recipe and, where that is here, of its device and place.
 
     Args:
         name: The run: its id, the beginning or end of it, or `last`.
         runs: The folder of the runs, see `open_store`.
         of: The command they are for: "train", or "preflight", which is of this machine.
+        elsewhere: Whether another dataset is named, so that the run's need not be here.
 
     Raises:
         CockpitError: When there is no such run, or its dataset is not here.
@@ -25,10 +26,11 @@ def flags_like(name: str, runs: Path | None, *, of: str) -> list[str]:
     try:
         find_dataset(recipe.dataset)
     except CockpitError as error:
-        raise CockpitError(
-            f"run {run.id} is of the dataset {recipe.dataset!r}, which is not here; import it with "
-            f"`cockpit data import {recipe.dataset} PATH`, or name another with --dataset"
-        ) from error
+        if not elsewhere:
+            raise CockpitError(
+                f"run {run.id} is of the dataset {recipe.dataset[:80]!r}, which is not here; import it with "
+                f"`cockpit data import NAME PATH`, or name another with --dataset"
+            ) from error
     words = flags(recipe)
     place, device = places.place_of(run), places.device_of(run)
     offered = dict(places.choices())

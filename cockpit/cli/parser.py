@@ -131,7 +131,8 @@ def parse(words: Sequence[str]) -> Command:
     """
     command = _read_words(words)
     if isinstance(command, training.Train | measure.Preflight) and command.like:
-        like = flags_like(command.like, command.runs, of=type(command).__name__.lower())
+        named = any(word.partition("=")[0] == "--dataset" for word in words)
+        like = flags_like(command.like, command.runs, of=words[0], elsewhere=named)
         command = _read_words([words[0], *like, *words[1:]])  # a flag that is given twice has its last value
     return command
 
