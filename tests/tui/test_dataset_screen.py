@@ -20,7 +20,7 @@ async def gallery(app, pilot, dataset: str) -> DatasetScreen:
     await settle(pilot, lambda: isinstance(app.screen, NewRunScreen))
     menu = app.screen.query_one("#dataset", Menu)
     await settle(pilot, lambda: menu.choose(dataset))
-    await settle(pilot, lambda: app.screen._dataset() == dataset and app.screen._recipe)
+    await settle(pilot, lambda: app.screen._dataset() == dataset)
     await pilot.press("ctrl+o")
     await settle(pilot, lambda: isinstance(app.screen, DatasetScreen) and app.screen.query_one("#class", Menu).chosen)
     return app.screen
