@@ -92,8 +92,8 @@ def run(errand: Errand, *, progress: Progress | None = None, stop: Stop | None =
     )
     assert process.stdin is not None
     assert process.stdout is not None
+    last = Word()
     try:
-        last = Word()
         for word in _words(process.stdout.fileno(), stop):
             last = word
             if progress is not None and word.what:

@@ -3,29 +3,21 @@
 It can also be put into the queue, to wait for a free device.
 """
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from cockpit import places
-from cockpit.datasets import DATASETS, EMBEDDED, is_ready, list_datasets
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe, command
 from cockpit.store import Run
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.choice import Choice
-from cockpit.tui.menus import (
-    Menu,
-    dataset_lines,
-    describe_dataset,
-    describe_model,
-    device_lines,
-    model_lines,
-    place_lines,
-)
-from cockpit.tui.messages import ChoicesRead, DevicesRead, LaunchRefused, LikeRead, RunLaunched, RunQueued
+from cockpit.tui.menus import Menu, describe_model, model_lines
+from cockpit.tui.messages import LaunchRefused, LikeRead, RunLaunched, RunQueued
+from cockpit.tui.places_pane import PlacesPane
 from cockpit.tui.preflight import PreflightPane, Subject
 from cockpit.tui.recipe_form import RecipeForm
 from cockpit.tui.screen import CockpitScreen, show_error, tell
@@ -36,7 +28,6 @@ from nets.catalog import MODELS
 _WIDE = 120
 """Columns from which the seed's accuracies fit beside the networks."""
 _USUAL = Recipe()
-_DEVICES = (("auto", "the best there is"),)
 
 
 class NewRunScreen(CockpitScreen[None]):
@@ -51,12 +42,8 @@ class NewRunScreen(CockpitScreen[None]):
         """Begin with the default recipe, or with that of a run."""
         super().__init__()
         self._like = like
-        self._likeness = self._wanted = ""
+        self._likeness = ""
         self._lacking = ("", "", "")
-        self._datasets = {spec.name: (spec, spec.name == EMBEDDED) for spec in DATASETS.values()}
-        self._places = dict(places.choices())
-        self._devices = {place: dict(_DEVICES) for place in self._places}
-        self._settings = self._mistake = ""
         self._recipe: Recipe | None = None
         self._launching = False
         self._own_bests: dict[tuple[str, str], OwnBest] = {}
@@ -68,11 +55,7 @@ class NewRunScreen(CockpitScreen[None]):
             with Vertical(id="networks"):
                 yield Menu(id="model", title=f"Network, / finds in {len(MODELS)}")
                 yield Input(placeholder="words of a name", id="model-filter", compact=True)
-            with Vertical(id="places", classes="with-slurm" if len(self._places) > 1 else ""):
-                yield Menu(id="dataset", title="Dataset")
-                if len(self._places) > 1:
-                    yield Menu(id="where", title="Where")
-                yield Menu(id="device", title="Device")
+            yield PlacesPane()
             yield RecipeForm(classes="pane")
         yield Static(id="explanation")
         yield PreflightPane()
@@ -85,82 +68,32 @@ class NewRunScreen(CockpitScreen[None]):
         self.query_one(RecipeForm).border_title = "Recipe"
         self._own_bests = self.cockpit.reader.own_bests()
         self._menu("model").fill(self._model_lines(_USUAL.dataset), _USUAL.model)
-        self._menu("dataset").fill(dataset_lines(self._datasets.values()), _USUAL.dataset)
-        if len(self._places) > 1:
-            self._menu("where").fill(place_lines(self._places.items()), "local")
-        self._menu("device").fill(device_lines(_DEVICES), "auto")
         self._menu("model").focus()
         self._check()
-        self._read_choices()
+        self._where.read(self._like)
 
     def on_resize(self) -> None:
         """Name the columns that fit."""
-        columns = "size · the seed's C10, C100 · yours, * other recipe" if self.size.width >= _WIDE else ""
+        columns = "size · the seed's C10, C100 · yours (* not its recipe)" if self.size.width >= _WIDE else ""
         self._menu("model").border_subtitle = columns
         self.call_after_refresh(self._menu("model").scroll_to_highlight)
         self._explain()
-
-    @work(thread=True, exclusive=True, exit_on_error=False, group="choices")
-    def _read_choices(self) -> None:
-        datasets = tuple((spec, is_ready(spec.name)) for spec in list_datasets())
-        settings = mistake = ""
-        try:
-            settings = places.tell_settings()
-        except CockpitError as error:
-            mistake = str(error)
-        self.post_message(ChoicesRead(datasets, self._survey(), settings, mistake))
-        if self._like is not None:
-            run, self._like = self._like, None
-            self.post_message(LikeRead(run.id, run.recipe, places.place_of(run), places.device_of(run)))
-
-    @work(thread=True, exclusive=True, exit_on_error=False, group="devices")
-    def _read_devices(self) -> None:
-        self.post_message(DevicesRead(self._survey()))
-
-    def _survey(self) -> dict[str, tuple[tuple[str, str], ...]]:
-        return {place: tuple(places.device_choices(place)) for place in self._places}
-
-    def on_choices_read(self, event: ChoicesRead) -> None:
-        """Offer what this machine has; the choices stay where they were."""
-        self._datasets = {spec.name: (spec, ready) for spec, ready in event.datasets}
-        self._settings, self._mistake = event.settings, event.mistake
-        datasets = self._menu("dataset")
-        datasets.fill(dataset_lines(event.datasets), self._wanted or datasets.chosen)
-        self._wanted = ""
-        self.on_devices_read(DevicesRead(event.devices))
-
-    def on_devices_read(self, event: DevicesRead) -> None:
-        """Show what is free now."""
-        devices = {place: dict(choices) for place, choices in event.devices.items()}
-        if devices != self._devices:
-            self._devices = devices
-            self._fill_devices()
-        self._check()
 
     def on_like_read(self, event: LikeRead) -> None:
         """Fill in what a run was made with, and say what of it is not here."""
         recipe = event.recipe
         self._likeness = plain(event.run_id)
         self._menu("model").choose(recipe.model)
-        if not self._menu("dataset").choose(recipe.dataset):
+        if not self._where.choose_dataset(recipe.dataset):
             remedy = f"ctrl+g imports it as {plain(recipe.dataset, 64)}, or choose another"
             sentence = f"{self._likeness} is of a dataset that is not here; {remedy}"
-            self._lacking = (sentence, self._dataset() or "", recipe.dataset)
-        if len(self._places) > 1:
-            self._menu("where").choose(event.place)
-            self._fill_devices()
-        if event.place not in self._places:
-            tell(self.app, f"{event.run_id} was trained in Slurm, which is not here", "warning")
-        elif not self._menu("device").choose(event.device):
-            tell(self.app, f"{event.run_id} was trained on {event.device}, which cannot be chosen here", "warning")
+            self._lacking = (sentence, self._where.dataset or "", recipe.dataset)
+        if lacking := self._where.choose_where(event.place, event.device):
+            tell(self.app, f"{event.run_id} was trained {lacking}", "warning")
         self.query_one(RecipeForm).fill(recipe)
         self._check()
 
-    @on(OptionList.OptionHighlighted, "#where")
-    def _fill_devices(self) -> None:
-        devices = self._menu("device")
-        devices.fill(device_lines(self._devices[self._place()].items()), devices.chosen)
-
+    @on(PlacesPane.Read)
     @on(OptionList.OptionHighlighted)
     @on(Input.Changed)
     @on(Choice.Changed)
@@ -168,25 +101,24 @@ class NewRunScreen(CockpitScreen[None]):
         """Read the form, and say what it would launch or what is wrong with it."""
         self._explain()
         self._recipe = None
-        draft = self.query_one(RecipeForm).draft(self._menu("model").chosen, self._dataset())
+        draft = self.query_one(RecipeForm).draft(self._menu("model").chosen, self._where.dataset)
         if draft.recipe:
             self._write("command", words(("$ ", "dim"), plain(self._command(draft.recipe))))
         lacking, instead, _ = self._lacking
         if draft.mistake:
             self._say(draft.mistake, wrong=True)
-        elif lacking and instead == self._dataset():
+        elif lacking and instead == self._where.dataset:
             self._say(lacking, wrong=True)
         else:
             self._recipe = draft.recipe
-            likeness = f"like {self._likeness}, with its seed" if self._likeness else ""
-            told = words(("enter launches this", "$text-success"), likeness, between=", ")
-            self._write("verdict", words(told, ("the cockpit may be closed while it trains", "dim"), between=" · "))
-        if self._recipe and self._place() == "slurm" and self._mistake:
-            self._say(self._mistake, wrong=True)  # enter tries all the same: the file may have been mended since
+            told = f"like {self._likeness}, with its seed" if self._likeness else "the cockpit may be closed meanwhile"
+            self._write("verdict", words(("enter launches this", "$text-success"), (told, "dim"), between=" · "))
+        if self._recipe and self._where.place == "slurm" and self._where.mistake:
+            self._say(self._where.mistake, wrong=True)  # enter tries all the same: the file may have been mended since
         self.query_one(PreflightPane).compare(self._subject())
 
     def _command(self, recipe: Recipe) -> str:
-        device, place = self._device(), self._place()
+        device, place = self._where.device, self._where.place
         where = f" --where {place}" if place != "local" else ""
         return command(recipe) + (f" --device {device}" if device != "auto" else "") + where
 
@@ -204,25 +136,17 @@ class NewRunScreen(CockpitScreen[None]):
             self.query_one(f"#{name}", Static).update(content, layout=grown or not old)
 
     def on_descendant_focus(self) -> None:
-        """Explain what has the focus; look at the devices again when they are looked at."""
+        """Explain what has the focus."""
         self._explain()
-        if self.focused is self._menu("device"):
-            self._read_devices()
 
     def _explain(self) -> None:
         option = self.query_one(RecipeForm).option
-        focused = self.focused.id if self.focused else ""
+        focused = self.focused.id if self.focused else None
         text = Content("")
         if option:
             text = words((option.flag, "bold"), option.doc, between="  ")
-        elif focused == "dataset" and (known := self._datasets.get(self._dataset() or "")):
-            text = describe_dataset(known[0], ready=known[1])
-        elif focused == "device":
-            title = self._devices[self._place()].get(self._device(), "")
-            text = words((self._device(), "bold"), plain(title), between="  ")
-        elif focused == "where":
-            title = (self._settings if self._place() == "slurm" else "") or self._places[self._place()]
-            text = words((self._place(), "bold"), plain(title), between="  ")
+        elif (choice := self._where.explain(focused)) is not None:
+            text = choice
         elif spec := MODELS.get(self._menu("model").chosen or ""):
             text = describe_model(spec, self._own_bests, self.size.width - 2)
         self._write("explanation", text)
@@ -239,29 +163,29 @@ class NewRunScreen(CockpitScreen[None]):
         if self._recipe is not None and not self._launching:
             self._launching = True
             self._say("launching…")
-            self.cockpit.launch_new(self._recipe, self._place(), self._device(), self)
+            self.cockpit.launch_new(self._recipe, self._where.place, self._where.device, self)
 
     def action_enqueue(self) -> None:
         """Let what is highlighted wait for a free device; the form stays, for the next one."""
         if self._recipe is not None and not self._launching:
             try:
-                places.check_queue(self._place())
+                places.check_queue(self._where.place)
             except CockpitError as error:
                 show_error(self.app, error)
                 return
             self._launching = True
-            self.cockpit.enqueue_new(self._recipe, self._device(), self)
+            self.cockpit.enqueue_new(self._recipe, self._where.device, self)
 
     def action_preflight(self) -> None:
         """Take a few real steps of what the form says."""
-        if self._place() == "slurm":
+        if self._where.place == "slurm":
             tell(self.app, "a preflight measures this machine, and this run would be on one of Slurm's", "warning")
         elif (subject := self._subject()) is not None:
             self.query_one(PreflightPane).measure(subject, self.cockpit.store.root)
             self._make_room()
 
     def _subject(self) -> Subject | None:
-        return Subject(self._recipe, self._device()) if self._recipe and self._place() != "slurm" else None
+        return Subject(self._recipe, self._where.device) if self._recipe and self._where.place != "slurm" else None
 
     def _make_room(self) -> None:
         """Give the explanation's place to the preflight where both have no room."""
@@ -275,15 +199,15 @@ class NewRunScreen(CockpitScreen[None]):
 
     def action_look(self) -> None:
         """Look at the images of the chosen dataset."""
-        if known := self._datasets.get(self._dataset() or ""):
+        if known := self._where.known:
             self.cockpit.open_dataset(known[0], self._data_changed)
 
     def action_get(self) -> None:
         """Download or import a dataset."""
         from cockpit.tui.get_data import GetDataScreen
 
-        wanted = self._dataset() or ""
-        _, ready = self._datasets.get(wanted, (None, True))
+        wanted = self._where.dataset or ""
+        ready = self._where.known is None or self._where.known[1]
         sentence, instead, lacking = self._lacking
         missing = lacking if sentence and instead == wanted else "" if ready else wanted
         self.app.push_screen(GetDataScreen(missing), self._data_changed)
@@ -291,8 +215,7 @@ class NewRunScreen(CockpitScreen[None]):
     def _data_changed(self, name: str | None) -> None:
         """Read the datasets again; one that came is chosen."""
         if name:
-            self._wanted = name
-            self._read_choices()
+            self._where.read(wanted=name)
 
     def on_run_queued(self, _event: RunQueued) -> None:
         """Be ready for the next one."""
@@ -326,7 +249,7 @@ class NewRunScreen(CockpitScreen[None]):
     @on(Input.Changed, "#model-filter")
     def _filter_models(self) -> None:
         menu = self._menu("model")
-        menu.fill(self._model_lines(self._dataset()), menu.chosen)
+        menu.fill(self._model_lines(self._where.dataset), menu.chosen)
 
     @on(OptionList.OptionHighlighted, "#dataset")
     def _show_own_bests(self) -> None:
@@ -354,11 +277,6 @@ class NewRunScreen(CockpitScreen[None]):
     def _menu(self, name: str) -> Menu:
         return self.query_one(f"#{name}", Menu)
 
-    def _place(self) -> str:
-        return (self._menu("where").chosen if len(self._places) > 1 else None) or "local"
-
-    def _device(self) -> str:
-        return self._menu("device").chosen or "auto"
-
-    def _dataset(self) -> str | None:
-        return self._menu("dataset").chosen
+    @property
+    def _where(self) -> PlacesPane:
+        return self.query_one(PlacesPane)

@@ -1,6 +1,7 @@
 """`--like RUN` makes a run again, and every other flag changes it."""
 
 import json
+from typing import Any
 
 import pytest
 from folders import finished, make_run
@@ -18,7 +19,7 @@ def store(tmp_path) -> RunStore:
     return RunStore(tmp_path / "runs")
 
 
-def parsed(store: RunStore, *words: str):
+def parsed(store: RunStore, *words: str) -> Any:
     return parse([*words, "--runs", str(store.root)])
 
 

@@ -40,7 +40,7 @@ async def test_every_field_that_was_chosen_is_filled_and_no_other(app, store, si
         screen = await clone(app, pilot, run)
         command = "--model resnet18 --dataset digits --preset strong --epochs 7 --batch-size 64 --seed 11 --lr 0.03"
         await settle(pilot, lambda: f"{command} --augment none --exact yes --device cpu" in words(app))
-        assert f"enter launches this, like {run.id}, with its seed" in words(app)
+        assert f"enter launches this · like {run.id}, with its seed" in words(app)
         for name in FIELDS:
             field = screen.query_one(f"#{name}")
             if isinstance(field, Input):
@@ -83,7 +83,7 @@ async def test_a_dataset_that_is_not_here_is_said_and_nothing_launched_in_its_pl
         await settle(pilot, lambda: app.screen is screen)
         assert screen.query_one("#seed", Input).value == "4"
         await pilot.press("tab", "down")
-        await settle(pilot, lambda: "enter launches this, like" in words(app))
+        await settle(pilot, lambda: "enter launches this · like" in words(app))
         assert len(store.list()) == 1
 
 

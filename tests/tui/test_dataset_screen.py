@@ -20,7 +20,7 @@ async def gallery(app, pilot, dataset: str) -> DatasetScreen:
     await settle(pilot, lambda: isinstance(app.screen, NewRunScreen))
     menu = app.screen.query_one("#dataset", Menu)
     await settle(pilot, lambda: menu.choose(dataset))
-    await settle(pilot, lambda: app.screen._dataset() == dataset)
+    await settle(pilot, lambda: app.screen._where.dataset == dataset)
     await pilot.press("ctrl+o")
     await settle(pilot, lambda: isinstance(app.screen, DatasetScreen) and app.screen.query_one("#class", Menu).chosen)
     return app.screen
@@ -131,7 +131,7 @@ async def test_a_class_without_images_and_damaged_labels_are_told(app, data_dir)
 @pytest.mark.parametrize("num", range(1, 11))
 @pytest.mark.parametrize("room", [(44, 19), (124, 41), (10, 3), (1, 1), (200, 10)], ids=str)
 def test_pictures_fit_into_the_width_and_are_never_nothing(room, num):
-    size, columns, gap = _fit(*room, num)
+    size, columns, gap = _fit(room[0], room[1], num)
     assert size >= 2
     assert size % 2 == 0
     assert columns * (size + 1) - 1 <= max(room[0], 2)

@@ -13,6 +13,7 @@ from cockpit.cli import main
 from cockpit.tui.menus import Menu
 from cockpit.tui.messages import ChoicesRead
 from cockpit.tui.new_run import NewRunScreen
+from cockpit.tui.places_pane import PlacesPane
 
 FINITE, WHOLE = "it must be a finite number", "it must be a whole number"
 TYPED = [
@@ -131,7 +132,7 @@ async def test_a_device_that_vanished_while_the_form_was_open_is_refused(app, st
         screen = await open_form(app, pilot)
         menu = screen.query_one("#device", Menu)
         await settle(pilot, lambda: "cpu" in [option.id for option in menu.options])
-        screen.post_message(
+        screen.query_one(PlacesPane).post_message(
             ChoicesRead(((datasets.DATASETS["digits"], True),), {"local": (("cuda:9", "pulled out"),)}, "")
         )
         await settle(pilot, lambda: menu.chosen == "cuda:9")

@@ -1,0 +1,166 @@
+"""Where a new run takes its images from and where it is trained: dataset, place and device, with what is free now."""
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList
+
+from cockpit import places
+from cockpit.datasets import DATASETS, EMBEDDED, DatasetSpec, is_ready, list_datasets
+from cockpit.errors import CockpitError
+from cockpit.recipe import Recipe
+from cockpit.store import Run
+from cockpit.tui.menus import Menu, dataset_lines, describe_dataset, device_lines, place_lines
+from cockpit.tui.messages import ChoicesRead, DevicesRead, LikeRead
+from cockpit.tui.screen import show_error
+from cockpit.tui.text import plain, words
+
+_DEVICES = (("auto", "the best there is"),)
+
+
+class PlacesPane(Vertical):
+    """The three lists, and what was read of each.
+
+    Attributes:
+        mistake: What is wrong with the user's file of what to ask of Slurm; empty when nothing.
+    """
+
+    class Read(Message):
+        """Something else is offered than before."""
+
+    def __init__(self) -> None:
+        """Begin with what needs no reading."""
+        self._places = dict(places.choices())
+        super().__init__(id="places", classes="with-slurm" if len(self._places) > 1 else "")
+        self._datasets = {spec.name: (spec, spec.name == EMBEDDED) for spec in DATASETS.values()}
+        self._devices = {place: dict(_DEVICES) for place in self._places}
+        self._settings = self.mistake = self._wanted = ""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the lists."""
+        yield Menu(id="dataset", title="Dataset")
+        if len(self._places) > 1:
+            yield Menu(id="where", title="Where")
+        yield Menu(id="device", title="Device")
+
+    def on_mount(self) -> None:
+        """Offer what is known at once."""
+        self._menu("dataset").fill(dataset_lines(self._datasets.values()), Recipe().dataset)
+        if len(self._places) > 1:
+            self._menu("where").fill(place_lines(self._places.items()), "local")
+        self._menu("device").fill(device_lines(_DEVICES), "auto")
+
+    @property
+    def dataset(self) -> str | None:
+        """The name of the chosen dataset."""
+        return self._menu("dataset").chosen
+
+    @property
+    def known(self) -> tuple[DatasetSpec, bool] | None:
+        """The chosen dataset, and whether its images are here."""
+        return self._datasets.get(self.dataset or "")
+
+    @property
+    def place(self) -> str:
+        """Where the run is to be trained."""
+        return (self._menu("where").chosen if len(self._places) > 1 else None) or "local"
+
+    @property
+    def device(self) -> str:
+        """The chosen device there."""
+        return self._menu("device").chosen or "auto"
+
+    def choose_where(self, place: str, device: str) -> str:
+        """Choose a place and a device, and return what is not offered of them; nothing when both are."""
+        if len(self._places) > 1:
+            self._menu("where").choose(place)
+            self._fill_devices()
+        if place not in self._places:
+            return "in Slurm, which is not here"
+        return "" if self._menu("device").choose(device) else f"on {device}, which cannot be chosen here"
+
+    def choose_dataset(self, name: str) -> bool:
+        """Choose a dataset; False when it is not offered."""
+        return self._menu("dataset").choose(name)
+
+    def explain(self, focused: str | None) -> Content | None:
+        """Return what a focused list's choice is; None when none of them has the focus."""
+        if focused == "dataset" and self.known:
+            return describe_dataset(self.known[0], ready=self.known[1])
+        if focused == "device":
+            title = self._devices[self.place].get(self.device, "")
+            return words((self.device, "bold"), plain(title), between="  ")
+        if focused == "where":
+            title = (self._settings if self.place == "slurm" else "") or self._places[self.place]
+            return words((self.place, "bold"), plain(title), between="  ")
+        return None
+
+    def read(self, like: Run | None = None, wanted: str = "") -> None:
+        """Read again what there is to choose from.
+
+        Args:
+            like: A run whose recipe is to be told too, once the choices are.
+            wanted: The dataset to choose then.
+        """
+        self._wanted = wanted
+        self._read(like)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="choices")
+    def _read(self, like: Run | None) -> None:
+        datasets = tuple((spec, is_ready(spec.name)) for spec in list_datasets())
+        settings = mistake = ""
+        try:
+            settings = places.tell_settings()
+        except CockpitError as error:
+            mistake = str(error)
+        self.post_message(ChoicesRead(datasets, self._survey(), settings, mistake))
+        if like is not None:
+            try:
+                told = LikeRead(like.id, like.recipe, places.place_of(like), places.device_of(like))
+            except CockpitError as error:
+                show_error(self.app, error)
+            else:
+                self.post_message(told)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="devices")
+    def _read_devices(self) -> None:
+        self.post_message(DevicesRead(self._survey()))
+
+    def _survey(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        return {place: tuple(places.device_choices(place)) for place in self._places}
+
+    def on_descendant_focus(self) -> None:
+        """Look at the devices again when they are looked at: nothing is asked of them meanwhile."""
+        if self._menu("device").has_focus:
+            self._read_devices()
+
+    def on_choices_read(self, event: ChoicesRead) -> None:
+        """Offer what this machine has; the choices stay where they were."""
+        event.stop()
+        self._datasets = {spec.name: (spec, ready) for spec, ready in event.datasets}
+        self._settings, self.mistake = event.settings, event.mistake
+        self._menu("dataset").fill(dataset_lines(event.datasets), self._wanted or self.dataset)
+        self._wanted = ""
+        self._show_devices(event.devices)
+
+    def on_devices_read(self, event: DevicesRead) -> None:
+        """Show what is free now."""
+        event.stop()
+        self._show_devices(event.devices)
+
+    def _show_devices(self, offered: dict[str, tuple[tuple[str, str], ...]]) -> None:
+        devices = {place: dict(choices) for place, choices in offered.items()}
+        if devices != self._devices:
+            self._devices = devices
+            self._fill_devices()
+        self.post_message(self.Read())
+
+    @on(OptionList.OptionHighlighted, "#where")
+    def _fill_devices(self) -> None:
+        devices = self._menu("device")
+        devices.fill(device_lines(self._devices[self.place].items()), devices.chosen)
+
+    def _menu(self, name: str) -> Menu:
+        return self.query_one(f"#{name}", Menu)
