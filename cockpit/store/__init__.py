@@ -14,8 +14,9 @@ from pathlib import Path
 from cockpit import durable
 from cockpit.errors import CockpitError, unknown
 from cockpit.recipe import Recipe, to_json
+from cockpit.store.lock import RunBusyError
 from cockpit.store.metrics import RecordTail, Tail
-from cockpit.store.run import Run, RunBusyError
+from cockpit.store.run import Run
 from cockpit.tickets import RUN_ID, Ticket, write_ticket
 
 __all__ = ["RecordTail", "Run", "RunBusyError", "RunStore", "Tail"]

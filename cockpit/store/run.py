@@ -1,19 +1,17 @@
-"""One run folder: the only code that knows the names of the files in it."""
+"""One run folder: the only code, with `submitted`, that knows the names of the files in it."""
 
 import contextlib
-import errno
-import fcntl
 import os
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from cockpit import durable, files, records, tickets
-from cockpit.errors import CockpitError
+from cockpit import files, records, tickets
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe, from_json
 from cockpit.store.entries import append_entry, read_document, read_entries, write_document
+from cockpit.store.lock import hold
 from cockpit.store.metrics import Tail, find_choice, read_tail
+from cockpit.store.submitted import Submitted
 
 _UNREAD = frozenset(
     {"last.pt", "last.pt.sha256", "best.safetensors", "best.safetensors.sha256", "log.txt", "test-log.txt"}
@@ -23,19 +21,12 @@ _UNREAD = frozenset(
 """Files of a run that a listing does not open."""
 
 
-class RunBusyError(CockpitError):
-    """Another process is writing to the run."""
-
-
-class Run:
+class Run(Submitted):
     """One run folder.
 
     Attributes:
         path: The folder.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
 
     def __repr__(self) -> str:
         return f"Run({self.id})"
@@ -136,86 +127,6 @@ class Run:
         """
         append_entry(self.launches_path, launch)
 
-    @property
-    def submissions_path(self) -> Path:
-        """The submissions to Slurm, a line for each and another for its outcome."""
-        return self.path / "submissions.jsonl"
-
-    @property
-    def job_script_path(self) -> Path:
-        """The script that was last submitted to Slurm."""
-        return self.path / "job.sh"
-
-    @property
-    def turn_path(self) -> Path:
-        """Holds the name of the one Slurm job that may train the run; a stop takes it away."""
-        return self.path / ".turn"
-
-    def submissions(self) -> list[records.Submission]:
-        """Return every submission to Slurm as last written, the oldest first; damaged lines are passed over.
-
-        Raises:
-            CockpitError: When submissions.jsonl cannot be read, or no line of it is a submission.
-        """
-        remedy = "see in squeue that no job has the run, move it away, then resume the run"
-        entries = read_entries(self.submissions_path, records.Submission, "a submission", remedy)
-        return list({entry.name: entry for entry in entries}.values())
-
-    def append_submission(self, submission: records.Submission) -> None:
-        """Add a line to submissions.jsonl; only within `submitting`.
-
-        Raises:
-            CockpitError: When it cannot be written.
-        """
-        append_entry(self.submissions_path, submission)
-
-    @contextlib.contextmanager
-    def submitting(self) -> Iterator[int]:
-        """Be the only one to submit the run. A child that inherits the descriptor holds on to that until it ends.
-
-        Raises:
-            RunBusyError: When another process submits it.
-            CockpitError: When submissions.jsonl cannot be made or opened.
-        """
-        handle = self._hold(self.submissions_path, "is just being submitted by another cockpit; wait for it")
-        try:
-            yield handle
-        finally:
-            os.close(handle)
-
-    def is_being_submitted(self) -> bool:
-        """Tell whether a process submits the run just now."""
-        try:
-            with files.open_to_read(self.submissions_path, files.LAUNCHES_BYTES) as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
-
-    def turn(self) -> str:
-        """Return the name of the Slurm job whose turn it is; empty when it is nobody's."""
-        try:
-            return files.read_whole(self.turn_path, files.DOCUMENT_BYTES).decode("utf-8", "replace").strip()
-        except OSError:
-            return ""
-
-    def give_turn(self, job_name: str) -> None:
-        """Let this Slurm job alone train the run."""
-        durable.write_atomically(self.turn_path, f"{job_name}\n".encode())
-
-    def take_turn(self) -> None:
-        """Let no Slurm job train the run, whichever begins.
-
-        Raises:
-            CockpitError: When the folder cannot be written.
-        """
-        try:
-            self.turn_path.unlink(missing_ok=True)
-        except OSError as error:
-            raise files.unwritable(self.turn_path, error) from error
-
     def append_metrics(self) -> LineWriter:
         """Open metrics.jsonl to append to it; only the holder of the writer lock may.
 
@@ -271,23 +182,7 @@ class Run:
             RunBusyError: When another process holds it.
             CockpitError: When the lock file cannot be made or opened.
         """
-        return self._hold(self.path / ".lock", "is being written by another trainer; stop it first")
-
-    def _hold(self, path: Path, busy: str) -> int:
-        """Open a file of the run and lock it; `busy` says what another process does while it holds the lock."""
-        try:
-            handle = files.open_to_append(path)
-        except OSError as error:
-            if error.errno in (errno.EROFS, errno.EACCES):
-                reason = f"{self.path} cannot be written: {error.strerror}"
-                raise CockpitError(f"{reason}; make it writable, or copy the run elsewhere") from error
-            raise files.unwritable(path, error) from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            raise RunBusyError(f"run {self.id} {busy}") from None
-        return handle
+        return hold(self.path / ".lock", "is being written by another trainer; stop it first")
 
     def tail(self) -> Tail:
         """Read the newest records, from the end of metrics.jsonl backwards and no further than needed.
