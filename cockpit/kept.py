@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from cockpit import records
 from cockpit.lines import LineTail
 from cockpit.store import Run, Tail
+from cockpit.store.remarks import Remarks
 from cockpit.tickets import Ticket
 
 Value = TypeVar("Value")
@@ -51,6 +52,10 @@ class KeptRun(Run):
     def test_report(self) -> records.TestReport | None:
         """Return the test of the best weights, or None when there is none."""
         return self._keep(self.test_path, super().test_report)
+
+    def remarks(self) -> Remarks:
+        """Return the user's note and tags."""
+        return self._keep(self.remarks_path, super().remarks)
 
     def tail(self) -> Tail:
         """Return the newest records."""

@@ -21,6 +21,7 @@ from cockpit import causes, jobs, records, tickets
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe, changes
 from cockpit.store import Run, Tail
+from cockpit.store.remarks import NO_REMARKS
 
 Status = Literal[
     "waiting", "pending", "starting", "running", "stopped", "finished", "failed", "lost", "stale", "unknown", "damaged"
@@ -90,6 +91,12 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Its place in the queue, from 1; None when it is not in there or being launched."""
     job: jobs.JobInfo | None = None
     """Its Slurm job; None when it has none."""
+    note: str = ""
+    """The user's note; empty when there is none."""
+    tags: tuple[str, ...] = ()
+    """The user's tags, sorted."""
+    recipe: Recipe | None = None
+    """Its recipe; None when that cannot be read."""
 
 
 def describe(run: Run, *, number: bool = True) -> RunInfo:
@@ -104,7 +111,8 @@ def describe(run: Run, *, number: bool = True) -> RunInfo:
     """
     damage: list[str] = []
     spoiled: list[str] = []
-    model, dataset, epochs, apart = _read(lambda: _facts(run.recipe), ("?", "?", 0, ""), damage)
+    recipe = _read(lambda: run.recipe, None, damage)
+    model, dataset, epochs, apart = _read(lambda: _facts(recipe), ("?", "?", 0, ""), damage)
     ticket = _read(run.ticket, None, spoiled)  # before the launches: it goes after a launch
     launches = _read(run.launches, [], damage)
     tail = _read(run.tail, Tail(None, None, None), damage)
@@ -116,6 +124,7 @@ def describe(run: Run, *, number: bool = True) -> RunInfo:
     damage += spoiled
     epoch = tail.epoch
     report = _read(run.test_report, None, damage)
+    remarks = _read(run.remarks, NO_REMARKS, damage)
     damage += run.strange_files()
     info = RunInfo(
         id=run.id,
@@ -137,6 +146,9 @@ def describe(run: Run, *, number: bool = True) -> RunInfo:
         damage=_listed(damage, run),
         ticket=ticket if status == "waiting" else None,
         job=jobs.show(submission, live=status in LIVE) if submission else None,
+        note=remarks.note,
+        tags=remarks.tags,
+        recipe=recipe,
     )
     if info.ticket is None or not number:
         return info
@@ -175,7 +187,9 @@ def _listed(damage: list[str], run: Run) -> str:
     return "; ".join(damage).replace(f"{run.path}/", "")
 
 
-def _facts(recipe: Recipe) -> tuple[str, str, int, str]:
+def _facts(recipe: Recipe | None) -> tuple[str, str, int, str]:
+    if recipe is None:
+        return "?", "?", 0, ""
     try:
         apart = changes(recipe)
     except CockpitError:  # a network of a newer cockpit, say: the run is told of all the same

@@ -2,8 +2,11 @@
 
 import contextlib
 import os
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from cockpit import files, records, tickets
 from cockpit.lines import LineWriter
@@ -11,6 +14,7 @@ from cockpit.recipe import Recipe, from_json
 from cockpit.store.entries import append_entry, read_document, read_entries, write_document
 from cockpit.store.lock import hold
 from cockpit.store.metrics import Tail, find_choice, read_tail
+from cockpit.store.remarks import Remarks, check_note, check_tags, read_remarks, write_remarks
 from cockpit.store.submitted import Submitted
 
 _UNREAD = frozenset(
@@ -97,6 +101,11 @@ class Run(Submitted):
         return self.path / "test.json"
 
     @property
+    def remarks_path(self) -> Path:
+        """The user's note and tags."""
+        return self.path / "user.json"
+
+    @property
     def estimate_path(self) -> Path:
         """What a preflight found, in the folder that it rehearsed in."""
         return self.path / "estimate.json"
@@ -162,6 +171,32 @@ class Run(Submitted):
     def write_test_report(self, report: records.TestReport) -> None:
         """Replace test.json."""
         write_document(self.test_path, report)
+
+    def remarks(self) -> Remarks:
+        """Return the user's note and tags.
+
+        Raises:
+            CockpitError: When user.json cannot be read, or holds none.
+        """
+        return read_remarks(self.remarks_path)
+
+    def write_remarks(self, *, note: str | None = None, tags: Iterable[str] | None = None) -> Remarks:
+        """Replace the note or the tags, and return what is kept now; anybody may, whether it trains or not.
+
+        Args:
+            note: The new note; None leaves it.
+            tags: The new tags, all of them; None leaves them.
+
+        Raises:
+            CockpitError: When they are too long or no tags, or cannot be written.
+        """
+        remarks = self.remarks()
+        if note is not None:
+            remarks = msgspec.structs.replace(remarks, note=check_note(note))
+        if tags is not None:
+            remarks = msgspec.structs.replace(remarks, tags=check_tags(tags))
+        write_remarks(self.remarks_path, remarks)
+        return remarks
 
     def estimate(self) -> records.Estimate | None:
         """Return what a preflight found, or None when it found nothing.

@@ -152,7 +152,8 @@ def _may_change(row: RunInfo) -> bool:
 
 def _paths(run: Run) -> tuple[str, ...]:
     """Return the paths whose stamps tell of a change; as texts: to make a path takes longer than to stat it."""
-    return tuple(map(str, (run.metrics_path, run.launches_path, run.submissions_path, run.test_path, run.path)))
+    own = (run.metrics_path, run.launches_path, run.submissions_path, run.test_path, run.remarks_path, run.path)
+    return tuple(map(str, own))
 
 
 class QueueReader:
