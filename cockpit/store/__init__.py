@@ -17,6 +17,7 @@ from cockpit.recipe import Recipe, to_json
 from cockpit.store.lock import RunBusyError
 from cockpit.store.metrics import RecordTail, Tail
 from cockpit.store.run import Run
+from cockpit.store.trash import discard
 from cockpit.tickets import RUN_ID, Ticket, write_ticket
 
 __all__ = ["RecordTail", "Run", "RunBusyError", "RunStore", "Tail"]
@@ -94,7 +95,7 @@ class RunStore:
         return matches[0]
 
     def remove(self, run: Run) -> None:
-        """Delete a run's folder. It vanishes from the listing in one step; a symbolic link is only unlinked.
+        """Delete a run's folder for good. It vanishes from the listing in one step; a symbolic link is only unlinked.
 
         Raises:
             RunBusyError: While a trainer writes to it.
@@ -108,11 +109,9 @@ class RunStore:
                 return
             handle = run.lock()
             try:
-                trash = self.root / f".trash-{secrets.token_hex(8)}"  # a new folder may find no room on a full disk
-                run.path.rename(trash)
+                discard(run.path)
             finally:
                 os.close(handle)
-            shutil.rmtree(trash)
         except OSError as error:
             raise CockpitError(f"{run.path} cannot be deleted: {error.strerror}") from error
 
