@@ -16,9 +16,10 @@ from cockpit.dispatch.look import Look, Training, Waiting
 from cockpit.dispatch.slots import Slot
 from cockpit.status import RunInfo
 from cockpit.tui.actions import KeyBar, bindings
+from cockpit.tui.columns import Column
 from cockpit.tui.messages import QueueRead
 from cockpit.tui.screen import CockpitScreen, tell
-from cockpit.tui.table import Column, RowTable
+from cockpit.tui.table import RowTable
 from cockpit.tui.text import SYMBOLS, plain, words
 from cockpit.tui.watch import QueueReader, poll
 

@@ -3,10 +3,9 @@
 Only the rows on the screen are ever rendered, so thousands of runs cost no more than a screenful.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import ClassVar, Generic, Protocol, TypeVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -17,66 +16,14 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from cockpit.status import LIVE, RunInfo
-from cockpit.tui.text import COLORS, NO_VALUE, cells, day_and_time, duration, percent, status_word
-from nets.catalog import MODELS
+from cockpit.status import RunInfo
+from cockpit.tui.columns import GAP, RUN_COLUMNS, Column, fitting
+from cockpit.tui.text import COLORS, NO_VALUE, status_word
 
-_GAP = 2
-"""Columns of the screen between two columns of the table, half of it on either side."""
+_BOLD = Style(bold=True)
 
-
-class Column(NamedTuple):
-    """One column."""
-
-    title: str
-    """In the header."""
-    width: int
-    """Characters."""
-    rank: int
-    """The columns of the lowest ranks are shown, as many as fit."""
-    text: Callable[[Any], str]
-    """What stands in a row."""
-    right: bool = True
-    """Whether it is aligned at its right end."""
-    most: int = 0
-    """Characters it grows to where there is room."""
-
-    def fit(self, text: str) -> str:
-        """Cut or pad a text to the column's width, the gap on both sides included."""
-        text = cells(text, self.width)
-        padding = " " * (self.width - cell_len(text))
-        return " " + (padding + text if self.right else text + padding) + " "
-
-
-def _test(row: RunInfo, name: str) -> str:
-    return _marked(row, getattr(row.test, name) if row.test else None)
-
-
-def _marked(row: RunInfo, accuracy: float | None) -> str:
-    """Return per cent, marked when not by the seed's recipe, so that nobody sets it beside the published ones."""
-    return percent(accuracy) + ("*" if row.changes and accuracy is not None else " ")
-
-
-def _took(row: RunInfo) -> str:
-    """Return the training time; of a live run in minutes, because seconds would be painted again all the time."""
-    return f"{row.elapsed_s // 60:.0f} min" if row.status in LIVE else duration(row.elapsed_s)
-
-
-COLUMNS = (
-    Column("status", 10, 0, lambda row: status_word(row.status), right=False),
-    Column("model", 11, 1, lambda row: row.model, right=False, most=max(map(len, MODELS))),
-    Column("dataset", 8, 2, lambda row: row.dataset, right=False),
-    Column("epoch", 7, 3, lambda row: f"{row.epoch}/{row.epochs}"),
-    Column("val %", 6, 4, lambda row: _marked(row, row.best_val_acc)),
-    Column("at", 4, 6, lambda row: str(row.best_epoch or NO_VALUE)),
-    Column("test %", 6, 5, lambda row: _test(row, "top1")),
-    Column("top-5 %", 7, 9, lambda row: _test(row, "top5")),
-    Column("started", 11, 7, lambda row: day_and_time(row.launched)),
-    Column("took", 7, 8, _took),
-    Column("recipe", 36, 10, lambda row: row.changes or "the seed's", right=False),
-    Column("run", 40, 11, lambda row: row.id, right=False),
-)
-"""All columns, in their order."""
+MARK = "▌"
+"""Before a marked row."""
 
 
 class Row(Protocol):
@@ -108,13 +55,21 @@ class RowTable(ScrollView, Generic[AnyRow], can_focus=True):
         Binding("end,G", "move(1_000_000)", show=False),
     ]
     ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"run-table--header", "run-table--cursor"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"run-table--header", "run-table--sorted", "run-table--cursor"}
 
     class Moved(Message):
         """The cursor is on another run, or that run is not what it was."""
 
     class Opened(Message):
         """The run under the cursor was clicked."""
+
+    class HeaderClicked(Message):
+        """The header of a column that the rows can be sorted by was clicked."""
+
+        def __init__(self, field: str) -> None:
+            """Carry what the rows are to be sorted by."""
+            super().__init__()
+            self.field = field
 
     def __init__(self, columns: Sequence[Column]) -> None:
         """Begin without rows; the first column is coloured by status."""
@@ -126,19 +81,36 @@ class RowTable(ScrollView, Generic[AnyRow], can_focus=True):
         """The columns that fit."""
         self._cursor = 0
         self._testing: frozenset[str] = frozenset()
+        self._empty = tuple(column for column in columns if column.optional)
+        self._sorted: tuple[str, bool] = ("", False)
+        self._marks: set[str] = set()
 
     @property
     def chosen(self) -> AnyRow | None:
         """The run under the cursor."""
         return self.rows[self._cursor] if self.rows else None
 
+    @property
+    def marked(self) -> list[AnyRow]:
+        """The runs that are marked and shown."""
+        return [row for row in self.rows if row.id in self._marks] if self._marks else []
+
+    @property
+    def num_marks(self) -> int:
+        """How many runs are marked, shown or not."""
+        return len(self._marks)
+
     def show(self, rows: Sequence[AnyRow], testing: frozenset[str] = frozenset()) -> None:
-        """Show these rows; the cursor stays on its run."""
+        """Show these rows; the cursor stays on its run, and that where it is on the screen if the list is scrolled."""
         old, before, chosen = self.rows, self._testing, self.chosen
         self.rows, self._testing = list(rows), testing
         if chosen is not None:
             there = (place for place, row in enumerate(rows) if row.id == chosen.id)
-            self._cursor = min(next(there, self._cursor), max(0, len(rows) - 1))
+            place = min(next(there, self._cursor), max(0, len(rows) - 1))
+            moved, self._cursor = place - self._cursor, place
+            if moved and self.scroll_offset.y:
+                self._scroll_after(len(rows), self.scroll_offset.y + moved)
+        self._leave_out_empty()
         seen = self._seen()
         if [row.id for row in old[seen]] == [row.id for row in rows[seen]]:
             for place, (was, row) in enumerate(zip(old[seen], rows[seen], strict=True), seen.start):
@@ -152,6 +124,39 @@ class RowTable(ScrollView, Generic[AnyRow], can_focus=True):
         if self.chosen != chosen:
             self.post_message(self.Moved())
 
+    def show_sorted(self, field: str, *, descending: bool) -> None:
+        """Say in the header what the rows are sorted by; when the cursor is on the first row it stays there."""
+        self._sorted = field, descending
+        if not self._cursor:
+            self.rows = []
+        self.refresh()
+
+    def mark(self, row: AnyRow) -> None:
+        """Mark a run, or take its mark away."""
+        self._marks ^= {row.id}
+        self._refresh_marks({row.id})
+
+    def mark_all(self) -> None:
+        """Mark all runs shown; when they are marked already, none."""
+        shown = {row.id for row in self.rows}
+        self.set_marks(set() if shown <= self._marks else self._marks | shown)
+
+    def set_marks(self, run_ids: set[str]) -> None:
+        """Mark these runs and no others."""
+        changed, self._marks = self._marks ^ run_ids, run_ids
+        self._refresh_marks(changed)
+
+    def keep_marks(self, rows: Sequence[AnyRow]) -> None:
+        """Forget the marks of runs that are not there any more."""
+        if self._marks:
+            self._marks &= {row.id for row in rows}
+
+    def _refresh_marks(self, run_ids: set[str]) -> None:
+        seen = self._seen()
+        for place, row in enumerate(self.rows[seen], seen.start):
+            if row.id in run_ids:
+                self.refresh(Region(0, place - self.scroll_offset.y + 1, self.size.width, 1))
+
     def texts(self, run_id: str) -> list[str]:
         """Return what stands in the row of a run, without the padding."""
         row = next(row for row in self.rows if row.id == run_id)
@@ -162,8 +167,15 @@ class RowTable(ScrollView, Generic[AnyRow], can_focus=True):
         width = self.size.width
         if y == 0:
             style = self.get_component_rich_style("run-table--header")
-            text = "".join(column.fit(column.title) for column in self.columns)
-            return Strip([Segment(text, style)]).adjust_cell_length(width, style)
+            field, descending = self._sorted
+            arrow = "▼" if descending else "▲"
+            heads = [
+                Segment(column.head(arrow), self.get_component_rich_style("run-table--sorted"))
+                if field and column.field == field
+                else Segment(column.head(""), style)
+                for column in self.columns
+            ]
+            return Strip(heads).adjust_cell_length(width, style)
         place = self.scroll_offset.y + y - 1
         if place >= len(self.rows):
             return Strip.blank(width, self.rich_style)
@@ -174,6 +186,10 @@ class RowTable(ScrollView, Generic[AnyRow], can_focus=True):
             Segment(text, style + self._cell_style(column, text, row))
             for column, text in zip(self.columns, self._texts(row, self._testing), strict=True)
         ]
+        if row.id in self._marks and segments:
+            segments = [Segment(segment.text, Style.combine((segment.style or style, _BOLD))) for segment in segments]
+            sign = Color.parse(self.app.theme_variables["text-accent"]).rich_color
+            segments[:1] = [Segment(MARK, style + Style(color=sign)), Segment(segments[0].text[1:], segments[0].style)]
         return Strip(segments).adjust_cell_length(width, style)
 
     def action_move(self, places: int) -> None:
@@ -191,17 +207,49 @@ class RowTable(ScrollView, Generic[AnyRow], can_focus=True):
         self.action_move(pages * max(1, self.size.height - 2))
 
     def on_click(self, event: events.Click) -> None:
-        """Open the run that was clicked."""
+        """Open the run that was clicked, with ctrl mark it; on the header, sort."""
+        if event.y == 0:
+            if column := self._column_at(event.x):
+                self.post_message(self.HeaderClicked(column.field))
+            return
         place = event.y - 1 + self.scroll_offset.y
-        if event.y > 0 and place < len(self.rows):
+        if place < len(self.rows):
             self.action_move(place - self._cursor)
-            self.post_message(self.Opened())
+            if event.ctrl:
+                self.mark(self.rows[place])
+                self.post_message(self.Moved())
+            else:
+                self.post_message(self.Opened())
+
+    def _column_at(self, x: int) -> Column | None:
+        for column in self.columns:
+            x -= column.width + GAP
+            if x < 0:
+                return column if column.field else None
+        return None
 
     def on_resize(self) -> None:
         """Take the columns that fit."""
-        self.columns = _fitting(self._all, self.size.width)
+        self._fit_columns()
         self.virtual_size = Size(self.size.width, len(self.rows) + 1)
         self._show_cursor()
+
+    def _leave_out_empty(self) -> None:
+        """Show no column that may be left out and is empty in every row."""
+        empty = tuple(column for column in self._all if column.optional and not any(map(column.text, self.rows)))
+        if empty != self._empty:
+            self._empty = empty
+            self._fit_columns()
+            self.refresh()
+
+    def _fit_columns(self) -> None:
+        self.columns = fitting([column for column in self._all if column not in self._empty], self.size.width)
+
+    def _scroll_after(self, num_rows: int, wanted: int) -> None:
+        """Scroll in a list that has so many rows from now on."""
+        self.virtual_size = Size(self.size.width, num_rows + 1)
+        top = min(max(0, wanted), max(0, num_rows + 1 - self.size.height))
+        self.scroll_to(y=top, animate=False, immediate=True)
 
     def _show_cursor(self) -> None:
         """Scroll no further than the cursor asks for."""
@@ -219,8 +267,8 @@ class RowTable(ScrollView, Generic[AnyRow], can_focus=True):
         x = 0
         for column, before, after in zip(self.columns, old, new, strict=True):
             if before != after:
-                self.refresh(Region(x, place - self.scroll_offset.y + 1, column.width + _GAP, 1))
-            x += column.width + _GAP
+                self.refresh(Region(x, place - self.scroll_offset.y + 1, column.width + GAP, 1))
+            x += column.width + GAP
 
     def _texts(self, row: AnyRow, testing: frozenset[str]) -> list[str]:
         texts = [column.fit(column.text(row)) for column in self.columns]
@@ -240,21 +288,4 @@ class RunTable(RowTable[RunInfo]):
 
     def __init__(self) -> None:
         """Begin without rows."""
-        super().__init__(COLUMNS)
-
-
-def _fitting(columns: Sequence[Column], width: int) -> tuple[Column, ...]:
-    shown = set()
-    for column in sorted(columns, key=lambda column: column.rank):
-        width -= column.width + _GAP
-        if width < 0:
-            width += column.width + _GAP
-            break
-        shown.add(column.title)
-    fitting: list[Column] = []
-    for column in columns:
-        if column.title in shown:
-            more = max(0, min(column.most - column.width, width))
-            width -= more
-            fitting.append(column._replace(width=column.width + more))
-    return tuple(fitting)
+        super().__init__(RUN_COLUMNS)
