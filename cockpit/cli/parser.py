@@ -1,6 +1,7 @@
 """From words to a command: flags and help are drawn from the commands' fields and the docstrings under them."""
 
 import dataclasses
+import re
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from cockpit.cli import compare, curves, datasets, learn, measure, models, notify, queue, runs, training
+from cockpit.cli import compare, curves, datasets, keeping, learn, measure, models, notify, queue, runs, training
 from cockpit.cli.common import Command, printable
 from cockpit.cli.like import flags_like
 from cockpit.cli.sweep import spread
@@ -37,12 +38,18 @@ class Ui:
 
 @dataclasses.dataclass(frozen=True)
 class Runs:
-    """List, show or delete runs; alone it lists them."""
+    """List, show, note, tag, delete, restore or export runs; alone it lists them."""
 
     action: (
         Annotated[runs.ListRuns, subcommand("list")]
         | Annotated[runs.ShowRun, subcommand("show")]
+        | Annotated[keeping.NoteRun, subcommand("note")]
+        | Annotated[keeping.TagRun, subcommand("tag")]
         | Annotated[runs.RemoveRun, subcommand("rm")]
+        | Annotated[keeping.RestoreRuns, subcommand("restore")]
+        | Annotated[keeping.PurgeTrash, subcommand("purge")]
+        | Annotated[keeping.ExportRuns, subcommand("export")]
+        | Annotated[keeping.ListFields, subcommand("fields")]
     )
 
     def execute(self) -> int:
@@ -138,7 +145,7 @@ def parse(words: Sequence[str]) -> Command:
 
 
 def _read_words(words: Sequence[str]) -> Command:
-    words, switches = _take_switches(words)
+    words, switches = _take_switches(_spell_out(words))
     registry = ConstructorRegistry()
     registry.primitive_rule(_take_word)
     registry.primitive_rule(_take_folder)
@@ -166,6 +173,19 @@ def _parse(words: Sequence[str]) -> Any:
         description=_DESCRIPTION,
         config=(FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes),
     )
+
+
+def _spell_out(words: Sequence[str]) -> list[str]:
+    """Let a filter and tags to take away begin with a minus sign, as no flag of ours does."""
+    if not words or words[0] != "runs":
+        return list(words)
+    spelt = list(words)
+    for place in range(len(spelt) - 1, 0, -1):
+        if spelt[place - 1] == "--filter":
+            spelt[place - 1 : place + 1] = [f"--filter={spelt[place]}"]
+        elif spelt[1] == "tag" and re.fullmatch(r"-[a-z0-9_][a-z0-9_-]*", spelt[place]) and spelt[place] != "-h":
+            spelt[place] = f"!{spelt[place][1:]}"
+    return spelt
 
 
 def _take_switches(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The commands that list, show and delete runs."""
+"""The commands that list, show and delete runs; `keeping` has those that note, tag, restore and export them."""
 
 import contextlib
 import dataclasses
@@ -14,8 +14,11 @@ from cockpit.cli.common import duration, open_store, percent, print_facts, print
 from cockpit.cli.fields import RunRef
 from cockpit.cli.reading import alarms_of
 from cockpit.errors import CockpitError
+from cockpit.fields import check_sort, sort_rows
 from cockpit.jobs import JobInfo
+from cockpit.query import parse
 from cockpit.recipe import Recipe
+from cockpit.store import RunStore
 
 _WHY_WIDTH = 72
 """Characters; `runs show` tells the whole."""
@@ -25,8 +28,19 @@ _LOG_LINES = 8
 
 @dataclasses.dataclass(frozen=True)
 class ListRuns:
-    """List the runs, the newest first."""
+    """List the runs, the newest first, or those that a filter finds.
 
+    A filter has words (they may stand anywhere) and conditions on fields, and all must hold: `model:resnet*`,
+    `status:running,failed`, `val>90%`, `took>2h`, `age<3d`, `started>2026-11-20`, `-tag:old`. `cockpit runs fields`
+    lists the fields.
+    """
+
+    filter: str = ""
+    """Show only what this finds."""
+    sort: str = ""
+    """Sort by this field: numbers from the highest, words from a to z. Default: the newest first."""
+    reverse: bool = False
+    """The other way round."""
     runs: Path | None = None
     """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
     json: bool = False
@@ -35,15 +49,21 @@ class ListRuns:
     def execute(self) -> int:
         """Print the listing."""
         store = open_store(self.runs)
-        rows = status.numbered([status.describe(run, number=False) for run in store.list()])
+        check_sort(self.sort)
+        everything = find_rows(store, self.filter)
+        rows = sort_rows(everything, self.sort, reverse=self.reverse)
         if self.json:
             print_json(rows)
+        elif not rows and self.filter:
+            say(f"no run in {store.root} is found by {self.filter!r}")
         elif not rows:
             say(f"no runs in {store.root}; `cockpit train` makes one, `cockpit` too")
         else:
             with_jobs = any(row.job for row in rows)
+            with_tags = any(row.tags for row in rows)
             print_table(
                 ["run", "status", "epoch", "best val", "at", "test top-1", "top-5", "recipe"]
+                + (["tags"] if with_tags else [])
                 + (["job", "why"] if with_jobs else ["why"]),
                 [
                     [
@@ -55,6 +75,7 @@ class ListRuns:
                         percent(row.test and row.test.top1),
                         percent(row.test and row.test.top5),
                         row.damage or row.changes or "the seed's",
+                        *([" ".join(row.tags)] if with_tags else []),
                         *([_job_line(row.job) if row.job else ""] if with_jobs else []),
                         _why(row),
                     ]
@@ -63,6 +84,16 @@ class ListRuns:
                 right=(2, 3, 4, 5, 6),
             )
         return 0
+
+
+def find_rows(store: RunStore, filter_text: str) -> list[status.RunInfo]:
+    """Return the rows of a folder that a filter finds, the newest first.
+
+    Raises:
+        CockpitError: When a term of it cannot be understood.
+    """
+    query = parse(filter_text)
+    return query.select(status.numbered([status.describe(run, number=False) for run in store.list()]))
 
 
 def _why(row: status.RunInfo) -> str:
@@ -117,6 +148,8 @@ class ShowRun:
             ("best val", f"{percent(info.best_val_acc)} at epoch {info.best_epoch}" if info.best_epoch else "none yet"),
             ("test", _test_line(info.test)),
             ("recipe", info.changes or "the seed's"),
+            *([("tags", " ".join(info.tags))] if info.tags else []),
+            *([("note", info.note)] if info.note else []),
             ("trained", f"{info.elapsed_s:,.0f} s in {len(launches)} launches"),
             ("size", f"{whole['size_bytes'] / 1e6:.1f} MB"),
         ]
@@ -148,7 +181,7 @@ def _test_line(test: status.TestScores | None) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class RemoveRun:
-    """Delete runs, folder and all."""
+    """Delete runs for good, folder and all. (`d` in the cockpit can be undone, see `cockpit runs restore`.)"""
 
     run: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN [RUN ...]")]
     """Runs: ids, or beginnings or ends of them."""
