@@ -134,6 +134,36 @@ def complete(text: str, rows: Iterable[RunInfo]) -> str:
     return f"{begun}{name}:{','.join([*others, values[0]])}" if values and values[0] != value else ""
 
 
+_FORMS = {
+    "number": "{0}>1  {0}<=1  {0}:1",
+    "share": "{0}>90%  {0}>=0.9",
+    "seconds": "{0}>2h  {0}<30m  {0}<3d",
+    "moment": "{0}:today  {0}>2026-11-20  {0}:2026-11",
+    "switch": "{0}:yes  {0}:no",
+    "text": "{0}:word  {0}:a*b",
+}
+
+
+def form(field: Field) -> str:
+    """Return examples of conditions on a field."""
+    return _FORMS.get(field.kind, "{0}:a  {0}:a*  {0}:a,b").format(field.name)
+
+
+def hint(text: str, rows: Iterable[RunInfo]) -> str:
+    """Return what can be typed now: the values or the form of the field that the last word is about, or nothing."""
+    last = re.split(r"\s", text)[-1].lstrip("-!")
+    name = re.match(r"[A-Za-z][A-Za-z0-9_-]*", last)
+    field = name and fields().get(name[0].lower().replace("-", "_"))
+    if not field:
+        begun = [known for known in fields() if last and known.startswith(last.lower())]
+        return f"fields: {'  '.join(begun[:8])}" if begun else ""
+    if field.kind not in ("word", "words"):
+        return f"{field.name}: {field.doc}  {form(field)}"
+    values = sorted({value for row in rows for value in _words_of(field, row)})
+    shown = f"{'  '.join(values[:12])}{'  …' if len(values) > 12 else ''}"
+    return f"{field.name}: {shown or field.doc}"
+
+
 def _words_of(field: Field, row: RunInfo) -> list[str]:
     value = field.value(row)
     return [word.lower() for word in ([value] if isinstance(value, str) else value or ())]

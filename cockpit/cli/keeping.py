@@ -12,20 +12,10 @@ from cockpit.cli.common import open_store, print_json, print_table, say, show
 from cockpit.cli.fields import RunRef
 from cockpit.cli.runs import find_rows
 from cockpit.errors import CockpitError, unknown
+from cockpit.query import form
 from cockpit.store import Run, RunStore
 from cockpit.store.remarks import change_tags
 from cockpit.store.trash import Deleted, Trash, deleted, restore, sweep
-
-_FIELD_HINTS = {
-    "word": "{0}:VALUE, * and ? as wildcards, a comma for or",
-    "words": "{0}:VALUE, * and ? as wildcards, a comma for or",
-    "text": "{0}:WORD, anywhere in it",
-    "number": "{0}>1, {0}<=1, {0}:1",
-    "share": "{0}>90%, {0}>0.9",
-    "seconds": "{0}>2h, {0}<30m",
-    "moment": "{0}>2026-11-20, {0}:today",
-    "switch": "{0}:yes, {0}:no",
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -218,6 +208,6 @@ class ListFields(_Command):
         if self.json:
             print_json([{"name": field.name, "kind": field.kind, "doc": field.doc} for field in known])
         else:
-            rows = [[field.name, field.doc, _FIELD_HINTS[field.kind].format(field.name)] for field in known]
+            rows = [[field.name, field.doc, form(field)] for field in known]
             print_table(["field", "what", "in a filter"], rows)
         return 0

@@ -24,6 +24,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -112,13 +113,14 @@ def sweep_in_background(root: Path) -> None:
 
 
 class Trash:
-    """The trash of one cockpit over one folder of runs; for one thread at a time."""
+    """The trash of one cockpit over one folder of runs; any thread may use it."""
 
     def __init__(self, root: Path) -> None:
         """Begin with nothing in it; no file is made before the first deletion."""
         self._root = root
         self._holders: dict[str, int] = {}
         self._deletions: list[list[Deleted]] = []
+        self._using = threading.RLock()
 
     @property
     def num_runs(self) -> int:
@@ -127,17 +129,18 @@ class Trash:
 
     def adopt(self) -> int:
         """Take over what killed cockpits left, and return how many runs that are; a read-only folder is left alone."""
-        entries = deleted(self._root)
-        tokens = {entry.path.name[len(_PREFIX) :][:_DIGITS] for entry in entries}
-        tokens |= {name[len(_PREFIX) :] for name in _names(self._root) if _HOLDER.fullmatch(name)}
-        adopted: list[Deleted] = []
-        for token in tokens - {*self._holders}:
-            with contextlib.suppress(OSError):
-                if self._hold(token):
-                    adopted += [entry for entry in entries if entry.path.name.startswith(f"{_PREFIX}{token}.")]
-        if adopted:
-            self._deletions.insert(0, adopted)
-        return len(adopted)
+        with self._using:
+            entries = deleted(self._root)
+            tokens = {entry.path.name[len(_PREFIX) :][:_DIGITS] for entry in entries}
+            tokens |= {name[len(_PREFIX) :] for name in _names(self._root) if _HOLDER.fullmatch(name)}
+            adopted: list[Deleted] = []
+            for token in tokens - {*self._holders}:
+                with contextlib.suppress(OSError):
+                    if self._hold(token):
+                        adopted += [entry for entry in entries if entry.path.name.startswith(f"{_PREFIX}{token}.")]
+            if adopted:
+                self._deletions.insert(0, adopted)
+            return len(adopted)
 
     def put(self, runs: list[Run]) -> None:
         """Delete runs, so that one `bring_back` brings them all back; those before a refused one are deleted.
@@ -146,13 +149,16 @@ class Trash:
             RunBusyError: While a trainer writes to one.
             CockpitError: When one cannot be deleted.
         """
-        deletion: list[Deleted] = []
-        try:
-            for run in runs:
-                deletion.append(self._put(run))
-        finally:
-            if deletion:
-                self._deletions.append(deletion)
+        with self._using:
+            deletion: list[Deleted] = []
+            try:
+                for run in runs:
+                    deletion.append(self._put(run))
+            finally:
+                if deletion:
+                    self._deletions.append(deletion)
+                    with contextlib.suppress(OSError):
+                        durable.sync_folder(self._root)
 
     def _put(self, run: Run) -> Deleted:
         if run.path.parent != self._root or not RUN_ID.fullmatch(run.id):
@@ -167,8 +173,6 @@ class Trash:
                     os.close(handle)
         except OSError as error:
             raise CockpitError(f"{run.path} cannot be deleted: {error.strerror}") from error
-        with contextlib.suppress(OSError):
-            durable.sync_folder(self._root)
         return entry
 
     def bring_back(self) -> list[Run]:
@@ -177,45 +181,50 @@ class Trash:
         Raises:
             CockpitError: When a run of it cannot be; the others are back.
         """
-        while self._deletions:
-            back, mistakes = [], []
-            for entry in self._deletions.pop():
-                if os.path.lexists(entry.path):  # else somebody has brought it back already
-                    try:
-                        back.append(restore(entry))
-                    except CockpitError as error:
-                        mistakes.append(error)
-            if mistakes:
-                raise mistakes[0]
-            if back:
-                return back
-        return []
+        with self._using:
+            while self._deletions:
+                back, refused, mistakes = [], [], []
+                for entry in self._deletions.pop():
+                    if os.path.lexists(entry.path):  # else somebody has brought it back already
+                        try:
+                            back.append(restore(entry))
+                        except CockpitError as error:
+                            refused.append(entry)
+                            mistakes.append(error)
+                if mistakes:
+                    self._deletions.insert(0, refused)
+                    raise mistakes[0]
+                if back:
+                    return back
+            return []
 
     def empty(self) -> int:
         """Let everything in it be gone, and return how many runs; `sweep` deletes the rest of them."""
-        num_gone = 0
-        own = tuple(f"{_PREFIX}{token}." for token in self._holders)
-        for entry in deleted(self._root) if own else ():
-            if entry.path.name.startswith(own):
-                with contextlib.suppress(OSError):  # brought back just now, or the disk is read-only: then it stays
-                    if entry.path.is_symlink():
-                        entry.path.unlink()
-                    else:
-                        entry.path.rename(self._root / f"{_GONE}{secrets.token_hex(_DIGITS // 2)}")
-                    num_gone += 1
-        self._deletions.clear()
-        return num_gone
+        with self._using:
+            num_gone = 0
+            own = tuple(f"{_PREFIX}{token}." for token in self._holders)
+            for entry in deleted(self._root) if own else ():
+                if entry.path.name.startswith(own):
+                    with contextlib.suppress(OSError):  # brought back just now, or the disk is read-only: then it stays
+                        if entry.path.is_symlink():
+                            entry.path.unlink()
+                        else:
+                            entry.path.rename(self._root / f"{_GONE}{secrets.token_hex(_DIGITS // 2)}")
+                        num_gone += 1
+            self._deletions.clear()
+            return num_gone
 
     def close(self) -> None:
         """Empty it and let go of it; what is left is deleted in the background."""
-        num_gone = self.empty()
-        for token, handle in self._holders.items():
-            with contextlib.suppress(OSError):
-                (self._root / f"{_PREFIX}{token}").unlink()
-            os.close(handle)
-        self._holders.clear()
-        if num_gone:
-            sweep_in_background(self._root)
+        with self._using:
+            num_gone = self.empty()
+            for token, handle in self._holders.items():
+                with contextlib.suppress(OSError):
+                    (self._root / f"{_PREFIX}{token}").unlink()
+                os.close(handle)
+            self._holders.clear()
+            if num_gone:
+                sweep_in_background(self._root)
 
     def _token(self) -> str:
         if not self._holders:

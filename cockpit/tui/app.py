@@ -31,6 +31,7 @@ from cockpit.remembered import Remembered
 from cockpit.slurm import UndecidedError
 from cockpit.status import LIVE, RunInfo
 from cockpit.store import Run, RunStore
+from cockpit.store.trash import Trash, sweep
 from cockpit.tui import themes
 from cockpit.tui.actions import actions_of
 from cockpit.tui.alarms import Alarms
@@ -83,9 +84,13 @@ class CockpitApp(App[None]):
         self._asked_for_no_color = self.no_color
         """By NO_COLOR, see no-color.org."""
         self.theme = self._first_theme()
+        self.trash = Trash(store.root)
+        """What was deleted here and can be brought back."""
         self._alarms = Alarms()
         self._ends = Ends()
         self._painter = Painter()
+        self.tests_ahead: list[RunInfo] = []
+        """Runs to be tested when the tests under way are over."""
 
     def _first_theme(self) -> str:
         if self._asked_for_no_color:
@@ -113,11 +118,20 @@ class CockpitApp(App[None]):
         self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self._move_queue()
         self._await_ends()
+        self._look_into_trash()
 
     def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
         """Leave, also while another process keeps the queue's lock, for which Python would wait before it ends."""
         tickets.LEAVING.set()
         super().exit(result, return_code, message)
+
+    @work(thread=True, exit_on_error=False, group="trash")
+    def _look_into_trash(self) -> None:
+        """Take over what a killed cockpit deleted, and delete what is left of runs that are gone."""
+        if num_runs := self.trash.adopt():
+            what = "a run that was" if num_runs == 1 else f"{num_runs:,} runs that were"
+            tell(self, f"u brings back {what} deleted before the last cockpit was cut off")
+        sweep(self.store.root)
 
     @work(thread=True, exit_on_error=False, group="queue")
     def _move_queue(self) -> None:
@@ -330,11 +344,14 @@ class CockpitApp(App[None]):
         how = "is cancelled" if info.status == "pending" else "is stopping after the next step, with a checkpoint"
         tell(self, f"{info.id} {how}")
 
-    @work(thread=True, exit_on_error=False, group="delete")
-    def delete(self, info: RunInfo) -> None:
-        """Delete a run's folder."""
-        self.store.remove(self.run_of(info))
-        tell(self, f"{info.id} is deleted")
+    def test_all(self, infos: Sequence[RunInfo]) -> None:
+        """Test the best checkpoints of runs one after another: several at once would fight for the device."""
+        self.tests_ahead += [info for info in infos if info.id not in self.testing]
+        self._test_next()
+
+    def _test_next(self) -> None:
+        if self.tests_ahead and not self.testing:
+            self.test(self.tests_ahead.pop(0))
 
     def test(self, info: RunInfo) -> None:
         """Test a run's best checkpoint in the background; a second request while it lasts does nothing."""
@@ -365,6 +382,7 @@ class CockpitApp(App[None]):
     @on(TestEnded)
     def _show_test(self, event: TestEnded) -> None:
         self.testing -= {event.run.id}
+        self._test_next()
         report = event.report
         if report is None:
             tell(self, event.last_words, "error")
@@ -401,12 +419,13 @@ def run_app(runs_dir: Path, *, low_bandwidth: bool = False) -> None:
     app = CockpitApp(RunStore(runs_dir), low_bandwidth=low_bandwidth)
     app.run()
     if app.return_code == 0:
-        print(farewell(app.reader, app.testing))
+        app.trash.close()
+        print(farewell(app.reader, app.testing, len(app.tests_ahead)))
     else:
         sys.exit(app.return_code)
 
 
-def farewell(reader: RunsReader, testing: Iterable[str] = ()) -> str:
+def farewell(reader: RunsReader, testing: Iterable[str] = (), num_untested: int = 0) -> str:
     """Return what goes on in the background, in a sentence or two."""
     *_, look = reader.look(afresh=True)
     live = [row.id for row in look.rows if row.status in LIVE]
@@ -420,6 +439,8 @@ def farewell(reader: RunsReader, testing: Iterable[str] = ()) -> str:
         sentences.append(f"{waiting} {'run waits' if waiting == 1 else 'runs wait'} in the queue.")
     if testing:
         sentences.append(f"The test of {', '.join(sorted(testing))} goes on too; its result is kept with the run.")
+    if num_untested:
+        sentences.append(f"{num_untested} more {'test was' if num_untested == 1 else 'tests were'} not begun.")
     if not sentences:
         return "Nothing is training now."
     return " ".join([*sentences, f"`cockpit` shows {'it' if len(live) + waiting == 1 else 'them'} again."])

@@ -38,7 +38,7 @@ class HelpScreen(Dialog[None]):
 def _sections() -> list[tuple[str, Content]]:
     """Return (title, keys): one screen's own first, then what several share, then the answers to questions."""
     groups: dict[str, list[Content]] = {}
-    for action in sorted(ACTIONS, key=lambda action: (action.places == ("confirm",), len(action.places))):
+    for action in sorted(ACTIONS, key=lambda action: (action.places[0] in ("ask", "confirm"), len(action.places))):
         title = " and ".join(PLACES[place] for place in action.places) if len(action.places) < 3 else "Everywhere"
         groups.setdefault(title, []).append(
             words((f"{action.shown:>10}", "bold $text-accent"), action.doc, between="  ")

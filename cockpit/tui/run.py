@@ -14,6 +14,7 @@ from cockpit.tui.chart import Chart
 from cockpit.tui.chart_screen import ChartScreen, place_text
 from cockpit.tui.chart_settings import ChartSettings
 from cockpit.tui.messages import RunRead
+from cockpit.tui.remarks import ask_note, ask_tags
 from cockpit.tui.run_charts import run_charts, x_end
 from cockpit.tui.text import plain, words
 from cockpit.tui.watch import RunReader, RunView, poll
@@ -145,3 +146,13 @@ class RunScreen(ChartScreen):
         """Test the run's best checkpoint."""
         if self._view:
             self.cockpit.test(self._view.info)
+
+    def action_note(self) -> None:
+        """Write a note on the run."""
+        if self._view:
+            ask_note(self.app, self._view.info, self.cockpit.run_of)
+
+    def action_tags(self) -> None:
+        """Tag the run."""
+        if self._view:
+            ask_tags(self.app, [self._view.info], self.cockpit.run_of)

@@ -4,6 +4,7 @@ from textual.content import Content
 
 from cockpit.records import Device
 from cockpit.status import LIVE
+from cockpit.tui.row_detail import describe_remarks
 from cockpit.tui.text import COLORS, bar, cells, duration, percent, plain, remedy, status_word, words
 from cockpit.tui.watch import RunView
 
@@ -109,4 +110,6 @@ def note(view: RunView, width: int) -> Content:
         lines.append(words((result, "bold $text-success"), scope, between=" · "))
     elif info.status == "finished":
         lines.append(Content("not tested yet · t tests the best checkpoint"))
+    if remarks := describe_remarks(info):
+        lines.append(remarks)
     return Content("\n").join(lines)

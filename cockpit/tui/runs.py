@@ -6,15 +6,19 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 from textual.worker import get_current_worker
 
-from cockpit.status import LIVE, TROUBLED, RunInfo
+from cockpit.fields import fields, sort_rows
+from cockpit.status import LIVE
 from cockpit.tui.actions import KeyBar, bindings
+from cockpit.tui.deeds import Deeds
+from cockpit.tui.filter_line import FilterLine
 from cockpit.tui.messages import RunsRead
-from cockpit.tui.screen import CockpitScreen, tell
+from cockpit.tui.remarks import ask_note
+from cockpit.tui.row_detail import describe_row
 from cockpit.tui.table import RunTable
-from cockpit.tui.text import percent, plain, remedy, words
+from cockpit.tui.text import plain, words
 from cockpit.tui.watch import RunsLook, poll
 
 _NO_RUNS = """\
@@ -28,8 +32,8 @@ learns them in a few minutes. Runs go on when you close this.
 [dim]Press[/] [b $accent]?[/] [dim]for every key.[/]"""
 
 
-class RunsScreen(CockpitScreen[None]):
-    """All runs, the newest first."""
+class RunsScreen(Deeds):
+    """All runs, the newest first unless they are sorted."""
 
     PLACE = "runs"
     BINDINGS = bindings("runs")
@@ -38,6 +42,8 @@ class RunsScreen(CockpitScreen[None]):
         """Begin without knowing any run."""
         super().__init__()
         self._look = RunsLook((), complete=False)
+        self._sort = ""
+        self._reverse = False
         self._written: dict[str, Content] = {}
 
     def compose(self) -> ComposeResult:
@@ -47,11 +53,15 @@ class RunsScreen(CockpitScreen[None]):
             yield RunTable()
             yield Static(id="empty")
         yield Static(id="detail")
-        yield Input(placeholder="words of id, status, model, dataset or recipe", id="filter", compact=True)
+        yield FilterLine()
         yield KeyBar("runs")
 
     def on_mount(self) -> None:
-        """Begin in the table."""
+        """Begin in the table, in the order that is remembered."""
+        name = self.cockpit.remembered.get("runs.sort", "")
+        self._sort = name if name in fields() else ""
+        self._reverse = self.cockpit.remembered.get("runs.reverse", False)
+        self._show_order()
         self.query_one(RunTable).focus()
         self.watch(self.app, "testing", self._draw, init=False)
 
@@ -73,19 +83,25 @@ class RunsScreen(CockpitScreen[None]):
         """Show the runs as they are now."""
         self._look = event.look
         self.cockpit.notice(event.look.rows)
+        if event.look.complete:
+            self.query_one(RunTable).keep_marks(event.look.rows)
         self._draw()
 
     def _draw(self) -> None:
-        sought = self.query_one("#filter", Input).value.lower().split()
-        rows = [row for row in self._look.rows if _matches(row, sought)] if sought else self._look.rows
+        line = self.query_one(FilterLine)
+        rows = line.select(self._look.rows)
+        if self._sort or self._reverse:
+            rows = sort_rows(rows, self._sort, reverse=self._reverse)
         table = self.query_one(RunTable)
         table.show(rows, self.cockpit.testing)
         table.display = bool(rows)
         empty = self.query_one("#empty", Static)
         empty.display = not rows and self._look.complete
         if empty.display:
-            no_match = words("No run contains ", (" ".join(sought), "bold"), ".  esc shows all runs again.")
-            empty.update(no_match if sought else Content.from_markup(_NO_RUNS))
+            sought = plain(line.text.strip())
+            verb = "is found by" if ":" in sought or "<" in sought or ">" in sought else "contains"
+            no_match = words(f"No run {verb} ", (sought, "bold"), ".  esc shows all runs again.")
+            empty.update(no_match if self._look.rows else Content.from_markup(_NO_RUNS))
         self._draw_title(len(rows))
         self._draw_detail()
 
@@ -105,9 +121,22 @@ class RunsScreen(CockpitScreen[None]):
             parts.append("reading more…")
         if self.cockpit.low_bandwidth:
             parts.append(("low bandwidth", "$text-warning"))
+        table = self.query_one(RunTable)
+        if table.num_marks:
+            hidden = table.num_marks - len(table.marked)
+            parts.append((f"{table.num_marks} marked{f' ({hidden} not shown)' if hidden else ''}", "$text-accent"))
+        if order := self._hidden_order():
+            parts.append((order, "dim"))
         parts.append((_short(self.cockpit.store.root), "dim"))
         title = words(("cockpit", "bold $text-accent"), *parts, between="  ")
         self._write("title", title)
+
+    def _hidden_order(self) -> str:
+        """Return what the rows are sorted by, where no header says so."""
+        if not self._sort:
+            return "the oldest first" if self._reverse else ""
+        shown = any(column.field == self._sort for column in self.query_one(RunTable).columns)
+        return "" if shown else f"by {self._sort}{', reversed' if self._reverse else ''}"
 
     @on(RunTable.Moved)
     def _draw_detail(self) -> None:
@@ -123,7 +152,7 @@ class RunsScreen(CockpitScreen[None]):
     @on(RunTable.Opened)
     def action_open(self) -> None:
         """Open the run under the cursor."""
-        row = self._chosen()
+        row = self.chosen()
         if row is not None:
             self.cockpit.open_run(self.cockpit.run_of(row))
 
@@ -140,96 +169,78 @@ class RunsScreen(CockpitScreen[None]):
         """Open the queue."""
         self.cockpit.open_queue()
 
-    def action_test(self) -> None:
-        """Test the best checkpoint of the run under the cursor."""
-        if row := self._chosen():
-            self.cockpit.test(row)
-
-    def action_stop(self) -> None:
-        """Stop the run under the cursor."""
-        if row := self._chosen():
-            self.cockpit.stop(row)
-
     def action_resume(self) -> None:
         """Resume the run under the cursor."""
-        if row := self._chosen():
+        if row := self.chosen():
             self.cockpit.resume(row)
 
-    def action_delete(self) -> None:
-        """Delete the run under the cursor, after a question."""
-        from cockpit.tui.confirm import ConfirmScreen
+    def action_note(self) -> None:
+        """Write a note on the run under the cursor."""
+        if row := self.chosen():
+            ask_note(self.app, row, self.cockpit.run_of, self.look_now)
 
-        row = self._chosen()
-        if row is None:
-            return
-        if row.status in LIVE:
-            tell(self.app, f"{row.id} is {row.status}; stop it first (s)", "warning")
-            return
-        question = words("Delete ", (row.id, "bold"), f" with {_losses(row)}?\nThis cannot be undone.")
+    def action_mark(self) -> None:
+        """Mark the run under the cursor, or take its mark away, and go to the next."""
+        table = self.query_one(RunTable)
+        if table.chosen:
+            table.mark(table.chosen)
+            table.action_move(1)
+            self._draw_title(len(table.rows))
 
-        def delete_if(agreed: bool | None) -> None:
-            if agreed:
-                self.cockpit.delete(row)
+    def action_mark_all(self) -> None:
+        """Mark all runs shown, or none."""
+        table = self.query_one(RunTable)
+        table.mark_all()
+        self._draw_title(len(table.rows))
 
-        self.app.push_screen(ConfirmScreen(question), delete_if)
+    def action_sort(self) -> None:
+        """Sort by the next column; behind the last one comes the newest first."""
+        known = [column.field for column in self.query_one(RunTable).columns if column.field]
+        place = known.index(self._sort) + 1 if self._sort in known else 0
+        self._set_order(known[place] if place < len(known) else "", reverse=False)
+
+    def action_reverse(self) -> None:
+        """Sort the other way round."""
+        self._set_order(self._sort, reverse=not self._reverse)
+
+    @on(RunTable.HeaderClicked)
+    def _sort_by(self, event: RunTable.HeaderClicked) -> None:
+        self._set_order(event.field, reverse=event.field == self._sort and not self._reverse)
+
+    def _set_order(self, field: str, *, reverse: bool) -> None:
+        self._sort, self._reverse = field, reverse
+        self._show_order()
+        self._draw()
+        self._remember_order(field, reverse)
+
+    def _show_order(self) -> None:
+        descends = bool(self._sort) and fields()[self._sort].descends
+        self.query_one(RunTable).show_sorted(self._sort, descending=descends != self._reverse)
+
+    @work(thread=True, exit_on_error=False, group="remember")
+    def _remember_order(self, field: str, reverse: bool) -> None:
+        self.cockpit.remembered.set("runs.sort", field)
+        self.cockpit.remembered.set("runs.reverse", reverse)
 
     def action_filter(self) -> None:
-        """Ask for words to look for."""
-        filter_input = self.query_one("#filter", Input)
-        filter_input.display = True
-        filter_input.focus()
+        """Ask for what to look for."""
+        self.query_one(FilterLine).open()
 
     def action_clear_filter(self) -> None:
-        """Show all runs again."""
-        filter_input = self.query_one("#filter", Input)
-        filter_input.value = ""
-        filter_input.display = False
-        self.query_one(RunTable).focus()
+        """Show all runs again; when they are shown, take all marks away."""
+        table = self.query_one(RunTable)
+        if not self.query_one(FilterLine).close():
+            table.set_marks(set())
+            self._draw_title(len(table.rows))
+        table.focus()
 
-    @on(Input.Changed, "#filter")
+    @on(FilterLine.Typed)
     def _filter(self) -> None:
         self._draw()
 
-    @on(Input.Submitted, "#filter")
+    @on(FilterLine.Left)
     def _leave_filter(self) -> None:
-        self.query_one("#filter").display = bool(self.query_one("#filter", Input).value)
         self.query_one(RunTable).focus()
-
-    def _chosen(self) -> RunInfo | None:
-        row = self.query_one(RunTable).chosen
-        if row is None:
-            tell(self.app, "There is no run here; n makes one", "warning")
-        return row
-
-
-def describe_row(row: RunInfo) -> Content:
-    """Return the three lines about the chosen run: where it stands, its best checkpoint, its recipe or damage.
-
-    Why a run does not go on has a line of its own, with the remedy; so has what it waits for.
-    """
-    told = row.status == "finished" and row.test  # the trainer's last words are the result of its test
-    state = words("" if told else plain(row.detail), remedy(row.status, queued=row.ticket is not None), between=" · ")
-    if row.best_epoch is None:
-        best = "" if row.ticket else "no checkpoint yet: the best one is kept from the first epoch on"
-    else:
-        best = f"best checkpoint: epoch {row.best_epoch} · val {percent(row.best_val_acc)} % · "
-        if row.test:
-            scores = row.test
-            best += f"test {percent(scores.top1)} % (top-5 {percent(scores.top5)} %, loss {scores.loss:.3f})"
-        else:
-            best += "t tests it"
-    recipe = f"recipe: {plain(row.changes)}" if row.changes else "recipe: the seed's"
-    damage = "" if row.status == "damaged" else plain(row.damage)  # else it is the state
-    name, last = (plain(row.id), "bold"), (damage, "$text-error") if damage else (recipe, "dim")
-    if row.status in TROUBLED or row.ticket:
-        return words(words(name, best, between="  "), state, last, between="\n")
-    return words(words(name, state, between="  "), best, last, between="\n")
-
-
-def _losses(row: RunInfo) -> str:
-    if row.best_epoch is None:
-        return "its log"
-    return f"its checkpoints of {row.epoch} epochs (best validation {percent(row.best_val_acc)} %)"
 
 
 def _short(path: Path) -> str:
@@ -237,8 +248,3 @@ def _short(path: Path) -> str:
     text = str(path.absolute())
     home = str(Path.home())
     return plain("~" + text[len(home) :] if text.startswith(home + "/") else text)
-
-
-def _matches(row: RunInfo, sought: list[str]) -> bool:
-    text = f"{row.id} {row.status} {row.model} {row.dataset} {row.changes}".lower()
-    return all(word in text for word in sought)

@@ -6,6 +6,7 @@ from textual.command import CommandPalette
 from textual.content import Content
 
 from cockpit.tui.actions import ACTIONS, PLACES, KeyBar, actions_of, bindings
+from cockpit.tui.ask import AskScreen
 from cockpit.tui.compare import CompareScreen
 from cockpit.tui.confirm import ConfirmScreen
 from cockpit.tui.dataset import DatasetScreen
@@ -30,6 +31,7 @@ SCREENS = {
     "get": GetDataScreen,
     "help": HelpScreen,
     "confirm": ConfirmScreen,
+    "ask": AskScreen,
 }
 SIZES = [(80, 24), (120, 40), (160, 45), (200, 60), (40, 10), (20, 5)]
 

@@ -1,0 +1,70 @@
+"""What the Runs screen says of the chosen run, and of those that a key is about to act on."""
+
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from cockpit.export import counted
+from cockpit.status import TROUBLED, RunInfo
+from cockpit.tui.text import percent, plain, remedy, words
+
+_NAMED = 5
+"""So many runs are named in a question."""
+
+
+def describe_row(row: RunInfo) -> Content:
+    """Return the three lines about the chosen run: where it stands, its best checkpoint, its recipe or damage.
+
+    Why a run does not go on has a line of its own, with the remedy; so has what it waits for.
+    """
+    told = row.status == "finished" and row.test  # the trainer's last words are the result of its test
+    state = words("" if told else plain(row.detail), remedy(row.status, queued=row.ticket is not None), between=" · ")
+    if row.best_epoch is None:
+        best = "" if row.ticket else "no checkpoint yet: the best one is kept from the first epoch on"
+    else:
+        best = f"best checkpoint: epoch {row.best_epoch} · val {percent(row.best_val_acc)} % · "
+        if row.test:
+            scores = row.test
+            best += f"test {percent(scores.top1)} % (top-5 {percent(scores.top5)} %, loss {scores.loss:.3f})"
+        else:
+            best += "t tests it"
+    recipe = f"recipe: {plain(row.changes)}" if row.changes else "recipe: the seed's"
+    remarks = describe_remarks(row)
+    damage = "" if row.status == "damaged" else plain(row.damage)  # else it is the state
+    name = plain(row.id), "bold"
+    last = words((damage, "$text-error"), remarks, "" if damage else (recipe, "dim"), between=" · ")
+    if row.status in TROUBLED or row.ticket:
+        return words(words(name, best, between="  "), state, last, between="\n")
+    return words(words(name, state, between="  "), best, last, between="\n")
+
+
+def losses(row: RunInfo) -> str:
+    """Return what is lost with a run."""
+    if row.best_epoch is None:
+        return "its log"
+    return f"its checkpoints of {row.epoch} epochs (best validation {percent(row.best_val_acc)} %)"
+
+
+def describe_remarks(row: RunInfo) -> Content:
+    """Return the user's tags and note, or nothing."""
+    tags = " ".join(f"#{plain(tag)}" for tag in row.tags)
+    return words((tags, "$text-accent"), (plain(row.note), "italic"), between="  ")
+
+
+def question_of_deletion(rows: Sequence[RunInfo], num_live: int) -> Content:
+    """Return what is asked before runs are deleted.
+
+    Args:
+        rows: Those that would be.
+        num_live: How many more were meant, but go on.
+    """
+    if len(rows) == 1:
+        what = words("Delete ", (plain(rows[0].id), "bold"), f" with {losses(rows[0])}?")
+    else:
+        best = max((row.best_val_acc for row in rows if row.best_val_acc is not None), default=None)
+        loss = "none has a checkpoint" if best is None else f"the best reached {percent(best)} % in validation"
+        names = [f"  {plain(row.id)}" for row in rows[:_NAMED]]
+        more = [f"  and {len(rows) - _NAMED:,} more"] if len(rows) > _NAMED else []
+        what = words("Delete ", (counted(len(rows), "run"), "bold"), f"; {loss}?\n", "\n".join(names + more))
+    stay = f"{counted(num_live, 'marked run')} that {'goes' if num_live == 1 else 'go'} on will stay.\n"
+    return words(what, f"{stay if num_live else ''}u brings back what was deleted, until you quit.", between="\n")
