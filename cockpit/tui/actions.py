@@ -41,6 +41,8 @@ PLACES = {
     "ask": "Input",
 }
 """The screens by the name that `Action.places` uses, with their titles."""
+_GAP = 2
+"""Cells between two keys of the bar."""
 _OPENED = ("new", "run", "log", "learn", "compare", "queue", "dataset")
 """Screens that are opened from another and left by escape."""
 _EVERY_SCREEN = ("runs", *_OPENED)
@@ -152,12 +154,31 @@ def bindings(place: str) -> list[BindingType]:
 
 
 class KeyBar(Static):
-    """The last line of a screen: its keys, which can be clicked."""
+    """The last line of a screen: its keys, which can be clicked; the more the wider it is."""
 
     def __init__(self, place: str) -> None:
         """List the keys of a screen of `PLACES`."""
-        keys = [_label(action) for action in actions_of(place) if action.in_bar]
-        super().__init__(Content("  ").join(keys), classes="key-bar")
+        self._actions = actions_of(place)
+        super().__init__(self._fitting(0), classes="key-bar")
+
+    def on_resize(self) -> None:
+        """Show as many keys as fit."""
+        content = self._fitting(self.size.width)
+        if content != self.content:
+            self.update(content, layout=False)
+
+    def _fitting(self, width: int) -> Content:
+        """Return the keys of the bar, and as many of the others as so many cells have room for, in their order."""
+        labels = {action: _label(action) for action in self._actions}
+        shown = {action for action in self._actions if action.in_bar}
+        room = width - sum(labels[action].cell_length + _GAP for action in shown)
+        for action in self._actions:
+            if action not in shown and action.title not in {other.title for other in shown}:
+                room -= labels[action].cell_length + _GAP
+                if room < 0:
+                    break
+                shown.add(action)
+        return Content(" " * _GAP).join(labels[action] for action in self._actions if action in shown)
 
 
 def _label(action: Action) -> Content:

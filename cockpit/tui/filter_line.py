@@ -20,7 +20,7 @@ from cockpit.query import complete, hint, search
 from cockpit.status import RunInfo
 from cockpit.tui.text import plain, words
 
-_EXAMPLES = ("model:resnet*", "status:running,failed", "val>90%", "took>2h", "tag:x", "-word", "started:today")
+_EXAMPLES = ("model:resnet*", "status:running,failed", "val>90%", "took>2h", "tag:x", "-word")
 
 
 class _Suggester(Suggester):

@@ -29,10 +29,11 @@ def describe_row(row: RunInfo) -> Content:
         else:
             best += "t tests it"
     recipe = f"recipe: {plain(row.changes)}" if row.changes else "recipe: the seed's"
-    remarks = describe_remarks(row)
     damage = "" if row.status == "damaged" else plain(row.damage)  # else it is the state
     name = plain(row.id), "bold"
-    last = words((damage, "$text-error"), remarks, "" if damage else (recipe, "dim"), between=" · ")
+    last = words((damage, "$text-error") if damage else (recipe, "dim"))
+    if row.note or row.tags:
+        last = words(describe_remarks(row), last, between=" · ")
     if row.status in TROUBLED or row.ticket:
         return words(words(name, best, between="  "), state, last, between="\n")
     return words(words(name, state, between="  "), best, last, between="\n")
@@ -48,7 +49,8 @@ def losses(row: RunInfo) -> str:
 def describe_remarks(row: RunInfo) -> Content:
     """Return the user's tags and note, or nothing."""
     tags = " ".join(f"#{plain(tag)}" for tag in row.tags)
-    return words((tags, "$text-accent"), (plain(row.note), "italic"), between="  ")
+    pieces = [(text, style) for text, style in ((tags, "$text-accent"), (plain(row.note), "italic")) if text]
+    return words(*pieces, between="  ")
 
 
 def question_of_deletion(rows: Sequence[RunInfo], num_live: int) -> Content:

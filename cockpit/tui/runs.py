@@ -124,7 +124,8 @@ class RunsScreen(Deeds):
         table = self.query_one(RunTable)
         if table.num_marks:
             hidden = table.num_marks - len(table.marked)
-            parts.append((f"{table.num_marks} marked{f' ({hidden} not shown)' if hidden else ''}", "$text-accent"))
+            which = f"{hidden} of them not shown" if hidden else "t s d # x c act on them"
+            parts.append((f"{table.num_marks} marked, {which}", "$text-accent"))
         if order := self._hidden_order():
             parts.append((order, "dim"))
         parts.append((_short(self.cockpit.store.root), "dim"))
