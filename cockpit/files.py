@@ -24,6 +24,8 @@ LINE_BYTES = 1 << 20
 """A longer line is no line; a record takes a few hundred bytes."""
 LOG_BYTES = 65_536
 """So much of a log's end is read, whatever its length."""
+PREDICTIONS_BYTES = 256 << 20
+"""The most of what a network said of each test image: seven million of them; CIFAR's 10,000 take 360 kB."""
 CHECKPOINT_BYTES = 16 << 30
 """The most of a checkpoint: that of the largest network in the catalogue, to resume from, is a third of it."""
 

@@ -280,6 +280,28 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     """Where it was computed."""
     precision: str = ""
     """"fp32" or "bf16"."""
+    predictions: str = ""
+    """SHA-256 of the file with what the network said of each image; empty where there is none, as in older runs."""
+
+
+class Guess(msgspec.Struct, frozen=True, kw_only=True):
+    """A class that a network takes an image for."""
+
+    name: str
+    """The class."""
+    probability: Share
+    """The network's confidence, 0-1."""
+
+
+class Classified(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a network takes an image file for."""
+
+    file: str
+    """Its path, as it was given."""
+    guesses: list[Guess] = []
+    """The five likeliest classes, the likeliest first; empty when the file gives no image."""
+    error: str = ""
+    """Why it gives none."""
 
 
 PREFLIGHT_STAGES = (

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, Suppress, UseAppendAction, arg
 
-from cockpit import launch, places, status
+from cockpit import launch, places, records, status
 from cockpit.cli.common import open_store, print_json, say, show
 from cockpit.cli.fields import RunRef, Seconds, Whole
 from cockpit.cli.queue import move_on
@@ -18,6 +18,9 @@ from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
 from cockpit.slurm import UndecidedError
 from cockpit.store import Run, RunStore
+
+_BAR_WIDTH = 30
+"""Characters of a certain guess."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -195,10 +198,13 @@ class Stop:
 
 @dataclasses.dataclass(frozen=True)
 class Test:
-    """Test a run's best checkpoint on the test images: top-1, top-5 and loss."""
+    """Test a run's best checkpoint on the test images: top-1, top-5 and loss; or let it say what image files show."""
 
-    run: Annotated[Positional[str], arg(metavar="[RUN]")] = ""
-    """Run: its id, the beginning or end of it, or `last`. Without it: the best run of --model and --dataset."""
+    words: Annotated[Positional[tuple[str, ...]], arg(metavar="[RUN | IMAGE ...]")] = ()
+    """A run: its id, the beginning or end of it, or `last`; without it, the best run of --model and --dataset.
+    With --run: image files to classify, of any format, size and mode."""
+    run: str = ""
+    """The run whose network classifies the images."""
     model: str = ""
     """Architecture of the best run to look for."""
     dataset: str = ""
@@ -211,11 +217,18 @@ class Test:
     """Print the result as JSON."""
 
     def execute(self) -> int:
-        """Test in this process and keep the result in the run."""
+        """Test in this process and keep the result in the run; what is said of image files is kept nowhere."""
         store = open_store(self.runs)
         check_device(self.device)
-        if self.run:
-            run = store.get(self.run)
+        if self.run and self.words:
+            return self._classify(store.get(self.run))
+        if len(self.words) > 1:
+            raise CockpitError("name one run to test, or say with --run RUN whose network is to classify the images")
+        ref = self.run or "".join(self.words)
+        if ref and not self.run and Path(ref).suffix and Path(ref).is_file():
+            raise CockpitError(f"{ref} is a file; say with --run RUN whose network is to classify it")
+        if ref:
+            run = store.get(ref)
         elif self.model and self.dataset:
             run = best_run(store, self.model, self.dataset)
         else:
@@ -229,7 +242,31 @@ class Test:
         else:
             show(f"{run.id}  epoch {report.epoch}  {report.images:,} test images of {report.dataset}")
             show(f"top-1 {report.top1:.2%}   top-5 {report.top5:.2%}   loss {report.loss:.4f}")
+            if report.predictions:
+                say(f"cockpit runs report {run.id} tells more: by class, by pair, by confidence")
         return 0
+
+    def _classify(self, run: Run) -> int:
+        launch.check_checkpoint(run)
+        from cockpit.engine.classify import classify
+
+        found = classify(run, [Path(word) for word in self.words], first_device(self.device))
+        if self.json:
+            print_json(found)
+        for one in found:
+            if one.error:
+                say(f"cockpit: {one.file} cannot be classified: {one.error}")
+            elif not self.json:
+                _show_guesses(one)
+        return 2 if any(one.error for one in found) else 0
+
+
+def _show_guesses(one: records.Classified) -> None:
+    show(one.file)
+    width = max(len(guess.name) for guess in one.guesses)
+    for guess in one.guesses:
+        done = round(_BAR_WIDTH * guess.probability)
+        show(f"  {guess.name:{width}}  {'━' * done}{'─' * (_BAR_WIDTH - done)} {guess.probability:7.2%}")
 
 
 def best_run(store: RunStore, model: str, dataset: str) -> Run:

@@ -1,8 +1,9 @@
-"""Turns one image file into 32×32 RGB. Reads with Pillow's decoders of the six formats and no others."""
+"""Turns one image file into 32×32 RGB. An import reads with Pillow's decoders of the six formats and no others."""
 
 import struct
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,15 @@ class Unusable(Exception):  # noqa: N818 - a finding that the caller collects
     """The file gives no image; the message is the reason in a few words."""
 
 
-def read_picture(path: Path, counts: Counter[str] | None = None) -> "np.ndarray":
+def any_formats() -> tuple[str, ...]:
+    """Return every format that Pillow decodes itself: PostScript is a program, which another program would run."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in Image.OPEN if name != "EPS")
+
+
+def read_picture(path: Path, counts: Counter[str] | None = None, formats: Sequence[str] = FORMATS) -> "np.ndarray":
     """Read an image file as (32, 32, 3) uint8.
 
     An image of 32×32 keeps its pixels. Any other is resized whole, without keeping its proportions, so that nothing
@@ -38,6 +47,7 @@ def read_picture(path: Path, counts: Counter[str] | None = None) -> "np.ndarray"
     Args:
         path: The file.
         counts: Gains one for each of `RESIZED`, `GREY` and `TRANSPARENT` that was true of the image.
+        formats: What it may be, by Pillow's names.
 
     Raises:
         Unusable: When the file is not an image, is damaged, too small or too large.
@@ -48,7 +58,7 @@ def read_picture(path: Path, counts: Counter[str] | None = None) -> "np.ndarray"
     if not path.is_file():  # a pipe would block for ever
         raise Unusable("not a regular file")
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=formats) as image:
             _check_size(*image.size)
             found = _look_at(image)
             # A JPEG can be decoded at a fraction of its size: a photo in a tenth of the time.

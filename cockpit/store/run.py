@@ -1,4 +1,4 @@
-"""One run folder: the only code, with `submitted`, that knows the names of the files in it."""
+"""One run folder: the only code, with `submitted` and `tested`, that knows the names of the files in it."""
 
 import contextlib
 import os
@@ -16,16 +16,17 @@ from cockpit.store.lock import hold
 from cockpit.store.metrics import Tail, find_choice, read_tail
 from cockpit.store.remarks import Remarks, check_note, check_tags, read_remarks, write_remarks
 from cockpit.store.submitted import Submitted
+from cockpit.store.tested import Tested
 
 _UNREAD = frozenset(
     {"last.pt", "last.pt.sha256", "best.safetensors", "best.safetensors.sha256", "log.txt", "test-log.txt"}
-    | {"notify-log.txt"}
+    | {"notify-log.txt", "predictions.safetensors"}
     | {".lock", ".reserve", "job.sh", ".turn"}
 )
 """Files of a run that a listing does not open."""
 
 
-class Run(Submitted):
+class Run(Submitted, Tested):
     """One run folder.
 
     Attributes:
@@ -96,11 +97,6 @@ class Run(Submitted):
         return self.path / "best.safetensors"
 
     @property
-    def test_path(self) -> Path:
-        """The test of the best weights."""
-        return self.path / "test.json"
-
-    @property
     def remarks_path(self) -> Path:
         """The user's note and tags."""
         return self.path / "user.json"
@@ -159,18 +155,6 @@ class Run(Submitted):
             CockpitError: When it cannot be read, or is no ticket.
         """
         return tickets.read_ticket(self.path)
-
-    def test_report(self) -> records.TestReport | None:
-        """Return the test of the best weights, or None when there is none.
-
-        Raises:
-            CockpitError: When test.json cannot be read, or is no test result.
-        """
-        return read_document(self.test_path, records.TestReport, "a test result", "test the run again")
-
-    def write_test_report(self, report: records.TestReport) -> None:
-        """Replace test.json."""
-        write_document(self.test_path, report)
 
     def remarks(self) -> Remarks:
         """Return the user's note and tags.
