@@ -11,7 +11,20 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from cockpit.cli import compare, curves, datasets, keeping, learn, measure, models, notify, queue, runs, training
+from cockpit.cli import (
+    compare,
+    curves,
+    datasets,
+    keeping,
+    learn,
+    measure,
+    models,
+    notify,
+    queue,
+    report,
+    runs,
+    training,
+)
 from cockpit.cli.common import Command, printable
 from cockpit.cli.like import flags_like
 from cockpit.cli.sweep import spread
@@ -38,13 +51,14 @@ class Ui:
 
 @dataclasses.dataclass(frozen=True)
 class Runs:
-    """List, show, note, tag, delete, restore or export runs; alone it lists them."""
+    """List, show, report on, note, tag, delete, restore or export runs; alone it lists them."""
 
     action: (
         Annotated[runs.ListRuns, subcommand("list")]
         | Annotated[runs.ShowRun, subcommand("show")]
         | Annotated[keeping.NoteRun, subcommand("note")]
         | Annotated[keeping.TagRun, subcommand("tag")]
+        | Annotated[report.ReportRun, subcommand("report")]
         | Annotated[runs.RemoveRun, subcommand("rm")]
         | Annotated[keeping.RestoreRuns, subcommand("restore")]
         | Annotated[keeping.PurgeTrash, subcommand("purge")]

@@ -36,6 +36,9 @@ PLACES = {
     "queue": "Queue",
     "dataset": "Dataset",
     "get": "Get a dataset",
+    "report": "Test report",
+    "classify": "Classify",
+    "path": "Path",
     "help": "Help",
     "confirm": "Question",
     "ask": "Input",
@@ -43,7 +46,7 @@ PLACES = {
 """The screens by the name that `Action.places` uses, with their titles."""
 _GAP = 2
 """Cells between two keys of the bar."""
-_OPENED = ("new", "run", "log", "learn", "compare", "queue", "dataset")
+_OPENED = ("new", "run", "log", "learn", "compare", "queue", "dataset", "report")
 """Screens that are opened from another and left by escape."""
 _EVERY_SCREEN = ("runs", *_OPENED)
 _RUN_SCREENS = ("runs", "run")
@@ -81,7 +84,34 @@ ACTIONS = (
     Action(("learn",), "home", "home", "first", "first", "Go to the first epoch.", in_bar=False),
     Action(("learn",), "end", "end", "newest", "newest", "Go to the newest epoch and follow it."),
     Action(("learn",), "space", "space", "play", "play", "Play the epochs to the newest, or pause."),
-    Action(_RUN_SCREENS, "t", "t", "test", "test", "Test the best checkpoint, in the background."),
+    Action(("report",), "tab", "tab", "next_section", "section", "Go to the next section; up and down scroll it."),
+    Action(
+        ("report",), "shift+tab", "shift+tab", "next_section(-1)", "before", "Go to the section before.", in_bar=False
+    ),
+    *(
+        Action(("report",), str(number), str(number), f"section({number})", title, f"{doc}; again: all.", in_bar=False)
+        for number, title, doc in (
+            (1, "classes", "Show the accuracy of each class"),
+            (2, "confusion", "Show what is taken for what"),
+            (3, "calibration", "Show whether it is as often right as it is sure"),
+            (4, "mistakes", "Show the surest mistakes as pictures"),
+            (5, "superclasses", "Show the superclasses of CIFAR-100"),
+        )
+    ),
+    Action(("report",), "right", "→", "mistake(1)", "next", "Go to the next mistake."),
+    Action(("report",), "left", "←", "mistake(-1)", "previous", "Go to the mistake before.", in_bar=False),
+    Action(("report",), "o", "o", "order", "order", "Order classes by accuracy, or as the dataset has them."),
+    Action(("report",), "x", "x", "export", "export", "Write it as JSON, CSV and PNG into a folder."),
+    Action((*_RUN_SCREENS, "report"), "t", "t", "test", "test", "Test the best checkpoint, in the background."),
+    Action(
+        _RUN_SCREENS, "v", "v", "report", "report", "Open the test report: by class, by pair, mistakes.", in_bar=False
+    ),
+    Action(
+        (*_RUN_SCREENS, "report"), "i", "i", "classify", "images", "Let its network classify image files.", in_bar=False
+    ),
+    Action(("classify",), "enter", "enter", "classify", "classify", "Let the network say what the file shows."),
+    Action(("path",), "enter", "enter", "accept", "accept", "Take the path."),
+    Action(("classify", "path"), "tab", "tab", "complete", "complete", "Complete the path as far as it is certain."),
     Action(_RUN_SCREENS, "s", "s", "stop", "stop", "Stop it, with a checkpoint; a waiting run leaves the queue."),
     Action(_RUN_SCREENS, "r", "r", "resume", "resume", "Continue a stopped, failed or lost run where it was."),
     Action(("run",), "l", "l", "log", "log", "Read the log on the whole screen."),
@@ -111,7 +141,7 @@ ACTIONS = (
     Action(("runs",), "d", "d", "delete", "delete", "Delete the run's folder, after a question.", in_bar=False),
     Action(_RUN_SCREENS, "N", "N", "clone", "like it", "Fill the form of a new run with its recipe.", in_bar=False),
     Action(("new",), "slash", "/", "filter", "find", "Show only networks with every word you type.", in_bar=False),
-    Action((*_OPENED, "help"), "escape", "esc", "back", "back", "Return to where you came from."),
+    Action((*_OPENED, "classify", "path", "help"), "escape", "esc", "back", "back", "Return to where you came from."),
     Action(("runs",), "u", "u", "undo", "undo", "Bring back what was deleted last, until you quit.", in_bar=False),
     Action(("runs",), "D", "D", "purge", "purge", "Empty the trash now, which frees the disk.", in_bar=False),
     Action(("runs",), "o", "o", "sort", "sort", "Sort by the next column; a click on its header too.", in_bar=False),

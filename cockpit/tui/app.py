@@ -284,6 +284,18 @@ class CockpitApp(App[None]):
         """Add the colours of the curves that Compare overlays; a theme may name others."""
         return super().get_theme_variable_defaults() | curve_colors(dark=self.current_theme.dark)
 
+    def open_report(self, run: Run) -> None:
+        """Show the test of a run."""
+        from cockpit.tui.report import ReportScreen
+
+        self.push_screen(ReportScreen(run))
+
+    def open_classify(self, run: Run) -> None:
+        """Let a run's network classify image files."""
+        from cockpit.tui.classify import ClassifyScreen
+
+        self.push_screen(ClassifyScreen(run))
+
     @work(thread=True, exit_on_error=False, group="launch")
     def launch_new(self, recipe: Recipe, place: str, device: str, asker: Screen) -> None:
         """Create a run and start it, here or in Slurm; when that fails, nothing of it is left."""
@@ -355,9 +367,13 @@ class CockpitApp(App[None]):
 
     def test(self, info: RunInfo) -> None:
         """Test a run's best checkpoint in the background; a second request while it lasts does nothing."""
-        if info.id not in self.testing:
-            self.testing |= {info.id}
-            self._test(self.run_of(info))
+        self.test_run(self.run_of(info))
+
+    def test_run(self, run: Run) -> None:
+        """Do the same for a run of which nothing else is known."""
+        if run.id not in self.testing:
+            self.testing |= {run.id}
+            self._test(run)
 
     @work(thread=True, exit_on_error=False, group="test")
     def _test(self, run: Run) -> None:
@@ -390,7 +406,7 @@ class CockpitApp(App[None]):
         tell(
             self,
             f"{report.run}: test top-1 {percent(report.top1)} %, top-5 {percent(report.top5)} %, "
-            f"loss {report.loss:.3f} on {report.images:,} images",
+            f"loss {report.loss:.3f} on {report.images:,} images; v shows the report",
         )
 
     def run_of(self, info: RunInfo) -> Run:

@@ -1,5 +1,6 @@
 """What the workers tell the screens: frozen values that never change once they are posted."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.message import Message
@@ -9,7 +10,7 @@ from cockpit.dispatch.look import Look
 from cockpit.errands import Errand
 from cockpit.gallery import ClassCount
 from cockpit.recipe import Recipe
-from cockpit.records import TestReport
+from cockpit.records import Guess, TestReport
 from cockpit.rehearsal import Outlook
 from cockpit.status import RunInfo
 from cockpit.store import Run
@@ -19,6 +20,7 @@ from cockpit.tui.watch import RunsLook, RunView
 if TYPE_CHECKING:
     import numpy as np
 
+    from cockpit.reports import Report
     from cockpit.tui.preflight import Subject
 
 
@@ -232,3 +234,25 @@ class TestEnded(Message):
         self.run = run
         self.report = report
         self.last_words = last_words
+
+
+class ReportRead(Message):
+    """A run's test was read."""
+
+    def __init__(self, report: "Report | None", reason: str) -> None:
+        """Carry the report, or None and why there is none."""
+        super().__init__()
+        self.report = report
+        self.reason = reason
+
+
+class ImageClassified(Message):
+    """More is known of an image file that was to be classified."""
+
+    def __init__(self, path: Path, image: "np.ndarray | None", guesses: tuple[Guess, ...], reason: str) -> None:
+        """Carry the picture as the network sees it, its guesses once they are there, and what went wrong."""
+        super().__init__()
+        self.path = path
+        self.image = image
+        self.guesses = guesses
+        self.reason = reason

@@ -142,6 +142,14 @@ class RunScreen(ChartScreen):
 
         self.app.push_screen(LearnScreen(self._run))
 
+    def action_report(self) -> None:
+        """Open the run's test report."""
+        self.cockpit.open_report(self._run)
+
+    def action_classify(self) -> None:
+        """Let the run's network classify image files."""
+        self.cockpit.open_classify(self._run)
+
     def action_test(self) -> None:
         """Test the run's best checkpoint."""
         if self._view:

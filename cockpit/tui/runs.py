@@ -175,6 +175,16 @@ class RunsScreen(Deeds):
         if row := self.chosen():
             self.cockpit.resume(row)
 
+    def action_report(self) -> None:
+        """Open the test report of the run under the cursor."""
+        if row := self.chosen():
+            self.cockpit.open_report(self.cockpit.run_of(row))
+
+    def action_classify(self) -> None:
+        """Let the network of the run under the cursor classify image files."""
+        if row := self.chosen():
+            self.cockpit.open_classify(self.cockpit.run_of(row))
+
     def action_note(self) -> None:
         """Write a note on the run under the cursor."""
         if row := self.chosen():

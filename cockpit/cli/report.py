@@ -1,0 +1,90 @@
+"""The command that tells all of a run's test: by class, by pair, by confidence and by superclass."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
+
+from cockpit.cli.common import open_store, percent, print_json, print_table, say, show
+from cockpit.cli.fields import RunRef
+from cockpit.errors import CockpitError
+from cockpit.reports import Report, read_report, to_json, write_csv, write_file
+
+_PAIRS = 15
+"""Confused pairs that people are told of; the JSON has all."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportRun:
+    """Tell all of a run's test: by class, confused pairs, calibration, superclasses. `cockpit test RUN` makes it."""
+
+    run: RunRef
+    """Run: its id, the beginning or end of it, or `last`."""
+    csv: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Write classes.csv and confusion.csv into this folder."""
+    png: Annotated[str, arg(metavar="FILE")] = ""
+    """Write the report as one picture."""
+    runs: Path | None = None
+    """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+    json: bool = False
+    """Print JSON."""
+
+    def execute(self) -> int:
+        """Print the report, or write what was asked for."""
+        run = open_store(self.runs).get(self.run)
+        try:
+            report = read_report(run)
+        except CockpitError as error:
+            raise CockpitError(f"{error}; `cockpit test {run.id}` makes a report") from None
+        written = write_csv(report, self.csv) if self.csv else []
+        if self.png:
+            from cockpit.reports_png import draw_png
+
+            written.append(write_file(Path(self.png), draw_png(report)))
+        for path in written:
+            say(f"wrote {path}")
+        if self.json:
+            print_json(to_json(report))
+        elif not written:
+            _print_report(report)
+        return 0
+
+
+def _print_report(report: Report) -> None:
+    test, names = report.test, report.predictions.classes
+    show(f"{test.run}  epoch {test.epoch}  {test.images:,} test images of {test.dataset}")
+    show(
+        f"top-1 {test.top1:.2%}   top-5 {test.top5:.2%}   loss {test.loss:.4f}   "
+        f"ECE {report.calibration.ece:.2%} (confidence less accuracy {report.calibration.bias:+.2%})"
+    )
+    width = min(40, max(10, shutil.get_terminal_size((110, 24)).columns - 70))
+    print_table(
+        ["class", "accuracy", "", "precision", "images"],
+        [
+            [s.name, percent(s.accuracy), "━" * round(width * (s.accuracy or 0)), percent(s.precision), f"{s.images:,}"]
+            for s in sorted(report.classes, key=lambda score: (score.accuracy is None, score.accuracy or 0.0))
+        ],
+        right=(1, 3, 4),
+    )
+    print_table(
+        ["class", "taken for", "images", "of the class"],
+        [[names[p.label], names[p.guess], f"{p.count:,}", percent(p.share)] for p in report.pairs[:_PAIRS]],
+        right=(2, 3),
+    )
+    if report.groups:
+        print_table(
+            ["superclass", "taken for one of it", "mean accuracy of its classes"],
+            [[s.name, percent(s.accuracy), percent(s.fine_accuracy)] for s in report.groups.scores],
+            right=(1, 2),
+        )
+    print_table(
+        ["confidence", "images", "mean confidence", "accuracy"],
+        [
+            [f"{100 * b.low:.0f}-{100 * b.high:.0f} %", f"{b.images:,}", percent(b.confidence), percent(b.accuracy)]
+            for b in report.calibration.bins
+            if b.images
+        ],
+        right=(1, 2, 3),
+    )
