@@ -104,7 +104,7 @@ class Mistakes(Vertical):
         picture = self.query_one("#mistake-picture")
         picture.styles.width, picture.styles.height = (32, 16) if large else (16, 8)
         picture.display = report.images is not None
-        num_rows = max(0, height - (17 if large else 9)) // _THUMB_HEIGHT if report.images is not None else 0
+        num_rows = max(0, height - (16 if large else 8)) // _THUMB_HEIGHT if report.images is not None else 0
         num_columns = width // _THUMB_WIDTH
         if num_rows * num_columns < 2:
             num_rows = 0

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _WIDE, _TALL = 140, 36
 """Cells from which all sections stand side by side."""
+_VERY_WIDE = 190
+"""Columns from which the superclasses stand beside the others, too."""
 _SECTIONS = {
     "classes": "classes",
     "confusion": "confusion",
@@ -166,14 +168,15 @@ class ReportScreen(CockpitScreen[None]):
         if self._report is None:
             return
         names = self._names()
-        together = self._is_wide() and not self._zoomed
+        shown = [name for name in names if name != "groups" or self.size.width >= _VERY_WIDE]
+        together = self._is_wide() and not self._zoomed and self._chosen in shown
         grid = self.query_one("#report", Grid)
         grid.set_class(together, "-together")
-        grid.set_class(len(names) > 4, "-five")
+        grid.set_class(len(shown) > 4, "-five")
         labels = []
         for number, (name, title) in enumerate(_SECTIONS.items(), 1):
             section = self.query_one(f"#{name}")
-            section.display = name in names and (together or name == self._chosen)
+            section.display = name in shown if together else name == self._chosen
             section.border_title = f"{number} {title}"
             if name in names:
                 style = "bold $accent reverse" if name == self._chosen else "$foreground 70%"
@@ -194,7 +197,8 @@ class ReportScreen(CockpitScreen[None]):
         return self.query_one(f"#{name}", Section)
 
     def _write(self, name: str, content: Content) -> None:
-        if self._written.get(name) != content:
+        before = self._written.get(name)
+        if before is None or not before.is_same(content):  # == compares texts alone
             self._written[name] = content
             self.query_one(f"#{name}", Static).update(content, layout=False)
 

@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 from cockpit import verdict
-from cockpit.tui.text import cells, percent, words
+from cockpit.tui.text import NO_VALUE, cells, percent, words
 
 if TYPE_CHECKING:
     from cockpit.reports import Report
@@ -42,7 +42,7 @@ def class_bars(report: "Report", width: int, height: int, *, lowest_first: bool)
     for start in range(0, len(scores), num_rows):
         lines = [words((head, "$foreground 60%"))]
         for score in scores[start : start + num_rows]:
-            figures = f"{percent(score.accuracy):>7} % {percent(score.precision):>8} %"
+            figures = f"{_share(score.accuracy):>9} {_share(score.precision):>10}"
             images = f"{score.images:>8,}" if with_images else ""
             lines.append(
                 words(
@@ -88,7 +88,7 @@ def heat_map(matrix: Sequence[Sequence[int]], names: Sequence[str], width: int) 
     heads = [
         letters[i] if lettered else set_cell_size(cells(name, 24), cell - 1).rstrip() for i, name in enumerate(names)
     ]
-    title = _fit("is ↓  taken for →", name_width)
+    title = _fit("is ↓  taken for →" if name_width >= 17 else "is ↓", name_width)
     lines = [words((title + " " + "".join(f"{head:>{cell}}" for head in heads), "$foreground 60%"))]
     for row, counts in enumerate(matrix):
         total = max(1, sum(counts))
@@ -139,7 +139,8 @@ def calibration(report: "Report", width: int, height: int) -> Content:
         sentence = "it is about as often right as it is sure"
     else:
         sentence = f"on average it is {abs(bias):.1f} points {'surer' if bias > 0 else 'less sure'} than it is right"
-    lines = [words((f"ECE {percent(found.ece)} %", "bold"), " · ", sentence), Content("")]
+    gap = [Content("")] if height >= len(found.bins) + 5 else []
+    lines = [words((f"ECE {percent(found.ece)} %", "bold"), " · ", sentence), *gap]
     bar_width = max(6, width - 40)
     head = f"{'confidence':<11}{'':{bar_width}}{'right':>8}{'sure':>8}{'images':>10}"
     lines.append(words((head, "$foreground 60%")))
@@ -157,7 +158,7 @@ def calibration(report: "Report", width: int, height: int) -> Content:
     legend = words(
         (_FULL * 3, "$primary"), " right   ", ("┃", "bold $text-warning"), " sure: the closer, the better calibrated"
     )
-    return Content("\n").join([*lines, Content(""), legend])
+    return Content("\n").join([*lines, *gap, legend])
 
 
 def _reliability(one: verdict.Bin, width: int) -> list[tuple[str, str]]:
@@ -262,6 +263,10 @@ def caption(report: "Report", place: int, width: int, *, chosen: bool) -> Conten
 def _bar(share: float, width: int) -> list[tuple[str, str]]:
     done = round(min(max(share, 0.0), 1.0) * width)
     return [(_FULL * done, "$primary"), (_OPEN * (width - done), "$foreground 15%")]
+
+
+def _share(fraction: float | None) -> str:
+    return f"{NO_VALUE}  " if fraction is None else f"{percent(fraction)} %"
 
 
 def _joined(row: list[tuple[str, str]]) -> list[tuple[str, str]]:
