@@ -6,30 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from predicted import make_predictions
 from sklearn import metrics
 
 from cockpit import datasets, verdict
 from cockpit.errors import CockpitError
 from cockpit.predictions import Predictions, decode, encode
-
-
-def make_predictions(seed: int, num_images: int, classes: tuple[str, ...]) -> Predictions:
-    """Return what a network of random logits says, right about half the time."""
-    rng = np.random.default_rng(seed)
-    num_classes = len(classes)
-    labels = rng.integers(0, num_classes, num_images)
-    logits = rng.normal(0, 2, (num_images, num_classes))
-    logits[np.arange(num_images), labels] += 2 * rng.integers(0, 2, num_images)
-    whole = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    guesses = np.argsort(-whole, axis=1, kind="stable")[:, :5]
-    return Predictions(
-        labels.astype(np.uint16),
-        guesses.astype(np.uint16),
-        np.take_along_axis(whole, guesses, 1).astype(np.float32),
-        -np.log(whole[np.arange(num_images), labels]).astype(np.float32),
-        classes,
-    )
-
 
 any_predictions = st.builds(
     lambda seed, num_images, num_classes: make_predictions(seed, num_images, tuple(map(str, range(num_classes)))),
@@ -56,6 +38,7 @@ def _number(value: float | None) -> float:
     return np.nan if value is None else value
 
 
+@pytest.mark.filterwarnings("ignore:A single label")
 @given(any_predictions)
 def test_the_confusion_matrix_and_its_pairs_are_those_of_scikit_learn(predictions):
     labels, best = predictions.labels, predictions.guesses[:, 0]

@@ -37,6 +37,7 @@ from cockpit.tui.actions import actions_of
 from cockpit.tui.alarms import Alarms
 from cockpit.tui.curve_colors import curve_colors
 from cockpit.tui.ends import Ends
+from cockpit.tui.graphics import KittyPictures, speaks_kitty
 from cockpit.tui.messages import EndTold, LaunchRefused, RowRead, RunLaunched, RunQueued, TestEnded
 from cockpit.tui.painter import Painter
 from cockpit.tui.runs import RunsScreen
@@ -86,6 +87,8 @@ class CockpitApp(App[None]):
         self.theme = self._first_theme()
         self.trash = Trash(store.root)
         """What was deleted here and can be brought back."""
+        self.kitty: KittyPictures | None = None
+        """Sends pictures to the terminal; None where it shows none, and they are drawn with half blocks."""
         self._alarms = Alarms()
         self._ends = Ends()
         self._painter = Painter()
@@ -433,6 +436,8 @@ def run_app(runs_dir: Path, *, low_bandwidth: bool = False) -> None:
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # what was imported stays: to search it for garbage takes 30 ms, at any moment
     app = CockpitApp(RunStore(runs_dir), low_bandwidth=low_bandwidth)
+    if speaks_kitty():
+        app.kitty = KittyPictures()
     app.run()
     if app.return_code == 0:
         app.trash.close()

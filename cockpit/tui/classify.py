@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
@@ -41,9 +41,8 @@ class ClassifyScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out the line for the path, the picture and the guesses."""
-        with Vertical(classes="dialog") as dialog:
-            dialog.border_title = "What is it?"
-            yield Static(words((plain(self._run.id), "bold")))
+        with VerticalScroll(classes="dialog", can_focus=False) as dialog:
+            dialog.border_title = Content(f"What is it? asks {plain(self._run.id, 60)}")
             yield PathInput(placeholder="path of an image file", id="path", compact=True)
             yield Static(_HINT, id="classify-state")
             with Horizontal(id="classified"):

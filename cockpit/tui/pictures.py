@@ -1,4 +1,7 @@
-"""Pictures in any terminal: two pixels a cell, the upper one as the colour of a half block, the lower behind it."""
+"""Pictures in any terminal: two pixels a cell, the upper one as the colour of a half block, the lower behind it.
+
+Where the terminal speaks kitty's protocol they are sent as they are, see `cockpit.tui.graphics`.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +10,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
+
+from cockpit.tui.graphics import MOST_CELLS, KittyPictures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +44,7 @@ def _cell(upper: list[int], lower: list[int]) -> Segment:
 
 
 class Picture(Widget):
-    """Shows a picture over the whole of its size, or nothing."""
+    """Shows a picture over the whole of its size, or nothing: in its own pixels where the terminal can."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = "Picture { width: 16; height: 8; }"
@@ -48,23 +53,57 @@ class Picture(Widget):
         """Begin without a picture."""
         super().__init__(id=id, classes=classes)
         self._image: np.ndarray | None = None
+        self._drawn: tuple[np.ndarray | None, int, int] = (None, 0, 0)
         self._strips: list[Strip] = []
+        self._number: int | None = None
 
     def show(self, image: "np.ndarray | None") -> None:
         """Show a picture, (H, W, 3) uint8 RGB, or none."""
         self._image = image
         self._draw()
 
+    def on_unmount(self) -> None:
+        """Let the terminal forget it."""
+        self._forget()
+
     def _on_resize(self) -> None:
         self._draw()
 
     def _draw(self) -> None:
         width, height = self.size
-        seen = self._image is not None and width > 0 and height > 0
-        strips = picture_strips(self._image, width, height) if seen and self._image is not None else []
+        image = self._image if width > 0 and height > 0 else None
+        if self._is_drawn(image, width, height):
+            return
+        self._drawn = (image, width, height)
+        kitty: KittyPictures | None = getattr(self.app, "kitty", None)
+        self._forget()
+        if image is None:
+            strips = []
+        elif kitty is not None and max(width, height) <= MOST_CELLS:
+            self._number, sent, strips = kitty.make(image, width, height)
+            self._send(sent)
+        else:
+            strips = picture_strips(image, width, height)
         if strips != self._strips:
             self._strips = strips
             self.refresh()
+
+    def _is_drawn(self, image: "np.ndarray | None", width: int, height: int) -> bool:
+        import numpy as np
+
+        drawn, *size = self._drawn
+        if image is None or drawn is None:
+            return image is drawn
+        return size == [width, height] and np.array_equal(image, drawn)
+
+    def _forget(self) -> None:
+        if self._number is not None:
+            self._send(KittyPictures.forget(self._number))
+            self._number = None
+
+    def _send(self, words: str) -> None:
+        if (driver := self.app._driver) is not None:
+            driver.write(words)
 
     def render_line(self, y: int) -> Strip:
         """Return a row of the picture."""

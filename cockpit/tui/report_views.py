@@ -205,7 +205,7 @@ def superclasses(report: "Report", width: int, height: int) -> Content:
         (_FULL * 3, "$primary"),
         " its very class   ",
         (_SOME * 3, "$text-accent"),
-        " another class of the same superclass",
+        " another class of it",
     )
     return Content("\n").join([*lines, Content(""), legend])
 

@@ -7,6 +7,8 @@ from textual.content import Content
 
 from cockpit.tui.actions import ACTIONS, PLACES, KeyBar, actions_of, bindings
 from cockpit.tui.ask import AskScreen
+from cockpit.tui.ask_path import AskPathScreen
+from cockpit.tui.classify import ClassifyScreen
 from cockpit.tui.compare import CompareScreen
 from cockpit.tui.confirm import ConfirmScreen
 from cockpit.tui.dataset import DatasetScreen
@@ -16,6 +18,7 @@ from cockpit.tui.learn import LearnScreen
 from cockpit.tui.log import LogScreen
 from cockpit.tui.new_run import NewRunScreen
 from cockpit.tui.queue import QueueScreen
+from cockpit.tui.report import ReportScreen
 from cockpit.tui.run import RunScreen
 from cockpit.tui.runs import RunsScreen
 
@@ -29,6 +32,9 @@ SCREENS = {
     "queue": QueueScreen,
     "dataset": DatasetScreen,
     "get": GetDataScreen,
+    "report": ReportScreen,
+    "classify": ClassifyScreen,
+    "path": AskPathScreen,
     "help": HelpScreen,
     "confirm": ConfirmScreen,
     "ask": AskScreen,
@@ -103,6 +109,8 @@ async def test_every_screen_draws_at_every_size(app, store, size):
             ("enter", RunScreen),
             ("n", NewRunScreen),
             ("w", QueueScreen),
+            ("v", ReportScreen),
+            ("i", ClassifyScreen),
             ("question_mark", HelpScreen),
             ("d", ConfirmScreen),
         ):
