@@ -17,7 +17,9 @@ from cluster import Cluster, find, missing_programs
 from PIL import Image
 from waiting import wait_for
 
-from cockpit import datasets, ingest, squeue
+from cockpit import datasets, ingest, launch, squeue, status
+from cockpit.recipe import Recipe
+from cockpit.store import Run, RunStore
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,6 +55,16 @@ def tiny(digits) -> Path:
     return datasets.write_packed(
         spec, *(datasets.Packed(part.images[:n], part.labels[:n]) for part, n in ((train, 160), (test, 40)))
     )
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory, tiny) -> Run:
+    """A run that was trained and tested on `tiny`; read only."""
+    store = RunStore(tmp_path_factory.mktemp("trained"))
+    run = store.create(Recipe(dataset="tiny", epochs=2, batch_size=16, lr=0.02).complete())
+    launch.start(run, device="cpu")
+    wait_for(lambda: status.describe(run).status not in status.LIVE, what="the end of the training")
+    return run
 
 
 @pytest.fixture(scope="session")

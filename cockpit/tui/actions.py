@@ -93,7 +93,7 @@ ACTIONS = (
         for number, title, doc in (
             (1, "classes", "Show the accuracy of each class"),
             (2, "confusion", "Show what is taken for what"),
-            (3, "calibration", "Show whether it is as often right as it is sure"),
+            (3, "calibration", "Show if it is as often right as it is sure"),
             (4, "mistakes", "Show the surest mistakes as pictures"),
             (5, "superclasses", "Show the superclasses of CIFAR-100"),
         )

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from waiting import wait_for
 
-from cockpit import datasets, launch, records, status, verdict
+from cockpit import datasets, records, verdict
 from cockpit.cli import main
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
@@ -16,14 +15,9 @@ from cockpit.store import Run, RunStore
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, tiny) -> Run:
+def run(tiny_run) -> Run:
     """A finished run on tiny, to be read only."""
-    run = RunStore(tmp_path_factory.mktemp("runs")).create(
-        Recipe(dataset="tiny", epochs=2, batch_size=16, lr=0.02).complete()
-    )
-    launch.start(run, device="cpu")
-    wait_for(lambda: status.describe(run).status not in status.LIVE, what="the end")
-    return run
+    return tiny_run
 
 
 def copied(run: Run, folder: Path) -> Run:

@@ -72,7 +72,7 @@ def test_the_key_bar_fits_80_columns(place):
 
 
 async def test_help_lists_every_action(app):
-    async with app.run_test(size=(100, 160)) as pilot:
+    async with app.run_test(size=(100, 200)) as pilot:
         await pilot.press("question_mark")
         await settle(pilot, lambda: isinstance(app.screen, HelpScreen) and "Everywhere" in screen_text(app))
         text = screen_text(app)
@@ -81,7 +81,7 @@ async def test_help_lists_every_action(app):
 
 
 async def test_help_fits_80_columns_without_wrapping(app):
-    async with app.run_test(size=(80, 160)) as pilot:
+    async with app.run_test(size=(80, 200)) as pilot:
         await pilot.press("question_mark")
         await settle(pilot, lambda: isinstance(app.screen, HelpScreen) and "Everywhere" in screen_text(app))
         for action in ACTIONS:
