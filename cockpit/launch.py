@@ -227,11 +227,20 @@ def start_classify(run: Run, paths: Sequence[Path], *, device: str = "auto") -> 
     """
     check_checkpoint(run)
     images = [str(path.expanduser().absolute()) for path in paths]
-    argv = [sys.executable, "-m", "cockpit", "test", *images, "--run", run.id, "--runs", str(run.path.resolve().parent)]
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(
-        [*argv, "--device", first_device(device), "--json"], **pipes, env=TRAINER_ENVIRONMENT | os.environ
-    )
+    argv = [
+        sys.executable,
+        "-m",
+        "cockpit",
+        "test",
+        *images,
+        "--run",
+        run.id,
+        "--runs",
+        str(run.path.absolute().parent),
+    ]
+    argv += ["--device", first_device(device), "--json"]
+    env = TRAINER_ENVIRONMENT | os.environ
+    return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
 
 
 def start_preflight(run: Run, *, device: str = "auto", seconds: float = 5.0) -> subprocess.Popen[bytes]:

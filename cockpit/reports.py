@@ -100,7 +100,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "confidence_minus_accuracy": report.calibration.bias,
         "classes": [_score(score) for score in report.classes],
         "confused": [
-            {"class": names[pair.label], "guess": names[pair.guess], "count": pair.count, "share": pair.share}
+            {"class": names[pair.label], "guess": names[pair.guess], "count": pair.images, "share": pair.share}
             for pair in report.pairs
         ],
         "calibration": [one._asdict() for one in report.calibration.bins],
@@ -134,7 +134,7 @@ def write_csv(report: Report, folder: Path) -> list[Path]:
     """
     names = report.predictions.classes
     scores = [[s.name, s.images, s.hits, s.guessed, s.accuracy, s.precision] for s in report.classes]
-    pairs = [[names[pair.label], names[pair.guess], pair.count] for pair in report.pairs]
+    pairs = [[names[pair.label], names[pair.guess], pair.images] for pair in report.pairs]
     right = [[score.name, score.name, score.hits] for score in report.classes]
     return [
         write_file(folder / "classes.csv", _csv("class images hits guessed accuracy precision", scores)),

@@ -130,7 +130,7 @@ def _draw_pairs(pen: _Pen, report: "Report", x: int, y: int, most: int) -> None:
     pen.text(x, y, "Most confused", size=22)
     for index, pair in enumerate(report.pairs[:most]):
         level = y + 40 + index * _LINE
-        pen.text(x + 70, level, f"{pair.count:,}", anchor="ra")
+        pen.text(x + 70, level, f"{pair.images:,}", anchor="ra")
         pen.text(x + 90, level, f"{names[pair.label][:24]} taken for {names[pair.guess][:24]}")
         pen.text(x + _COLUMN, level, f"{pair.share:.1%}", anchor="ra", color=_FAINT)
 

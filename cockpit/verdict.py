@@ -41,7 +41,7 @@ class Pair(NamedTuple):
     """What they are."""
     guess: int
     """What they were taken for."""
-    count: int
+    images: int
     """How many."""
     share: float
     """Of the images of their class, 0-1."""

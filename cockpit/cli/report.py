@@ -70,7 +70,7 @@ def _print_report(report: Report) -> None:
     )
     print_table(
         ["class", "taken for", "images", "of the class"],
-        [[names[p.label], names[p.guess], f"{p.count:,}", percent(p.share)] for p in report.pairs[:_PAIRS]],
+        [[names[p.label], names[p.guess], f"{p.images:,}", percent(p.share)] for p in report.pairs[:_PAIRS]],
         right=(2, 3),
     )
     if report.groups:

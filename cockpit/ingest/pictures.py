@@ -3,7 +3,6 @@
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,7 @@ def any_formats() -> tuple[str, ...]:
     return tuple(name for name in Image.OPEN if name != "EPS")
 
 
-def read_picture(path: Path, counts: Counter[str] | None = None, formats: Sequence[str] = FORMATS) -> "np.ndarray":
+def read_picture(path: Path, counts: Counter[str] | None = None, formats: tuple[str, ...] = FORMATS) -> "np.ndarray":
     """Read an image file as (32, 32, 3) uint8.
 
     An image of 32×32 keeps its pixels. Any other is resized whole, without keeping its proportions, so that nothing

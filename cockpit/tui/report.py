@@ -98,10 +98,13 @@ class ReportScreen(CockpitScreen[None]):
     def on_mount(self) -> None:
         """Read the report, and again when a test from here has ended."""
         self.query_one("#report").display = False
-        self.watch(self.app, "testing", self._read, init=False)
+        self.watch(self.app, "testing", self._read_again, init=False)
 
     def on_screen_resume(self) -> None:
         """Read the report."""
+        self._read()
+
+    def _read_again(self) -> None:
         self._read()
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="read")

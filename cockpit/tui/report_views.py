@@ -121,7 +121,7 @@ def _pairs(report: "Report", width: int, most: int) -> list[Content]:
     for pair in shown:
         lines.append(
             words(
-                (f"{pair.count:>5,} ", "bold"),
+                (f"{pair.images:>5,} ", "bold"),
                 _fit(names[pair.label], label_width),
                 (" → ", "$foreground 50%"),
                 _fit(names[pair.guess], guess_width),

@@ -1,8 +1,10 @@
 """The result of each test image, and image files of all kinds through the network of a real run."""
 
 import json
+import os
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -60,30 +62,24 @@ def test_a_test_by_hand_says_the_same_of_each_image(run, tmp_path):
     [
         (lambda run: run.predictions_path.unlink(), "cannot be read: No such file"),
         (lambda run: run.predictions_path.write_bytes(b"x"), "is not of the test in test.json; test the run again"),
+        (lambda run: os.truncate(run.predictions_path, 300 << 20), "it is too large"),
         (lambda run: (run.predictions_path.unlink(), run.predictions_path.mkdir()), "it is a folder, not a file"),
         (
-            lambda run: run.write_test_report(
-                records.TestReport(**{name: getattr(report_of(run), name) for name in _FIELDS} | {"images": 41})
-            ),
+            lambda run: run.write_test_report(msgspec.structs.replace(report_of(run), images=41)),
             "holds 40 images, not 41",
         ),
         (
-            lambda run: run.write_test_report(
-                records.TestReport(**{name: getattr(report_of(run), name) for name in _FIELDS} | {"predictions": ""})
-            ),
+            lambda run: run.write_test_report(msgspec.structs.replace(report_of(run), predictions="")),
             "kept no result of each image; test the run again",
         ),
     ],
-    ids=["gone", "of another test", "a folder", "of another number", "an older run"],
+    ids=["gone", "of another test", "huge", "a folder", "of another number", "an older run"],
 )
 def test_predictions_that_are_not_those_of_the_report_are_refused(run, tmp_path, damage, sentence):
     copy = copied(run, tmp_path)
     damage(copy)
     with pytest.raises(CockpitError, match=sentence):
         copy.predictions(report_of(copy))
-
-
-_FIELDS = records.TestReport.__struct_fields__
 
 
 def test_images_of_the_test_set_get_the_guesses_of_the_test(run, tmp_path, capsys):
@@ -175,3 +171,14 @@ def test_a_run_without_a_checkpoint_classifies_nothing(tmp_path, capsys):
     empty = RunStore(tmp_path).create(Recipe().complete())
     assert classify(empty, "a.png") == 2
     assert "has no best checkpoint yet" in capsys.readouterr().err
+
+
+def test_real_photos_are_classified_together(run, cifar10_small, capsys):
+    files = sorted((cifar10_small / "test").rglob("*.png"))[:100]
+    assert classify(run, *files, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len(told) == 100
+    for one in told:
+        sure = [guess["probability"] for guess in one["guesses"]]
+        assert sure == sorted(sure, reverse=True)
+        assert len(sure) == 5

@@ -39,7 +39,7 @@ async def test_an_image_is_classified_and_shown_as_the_network_sees_it(tiny_run,
     assert report is not None
     predictions = tiny_run.predictions(report)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot, lambda: app.screen._look.complete)
+        await settle(pilot, lambda: tiny_run.id[:8] in screen_text(app) and "1 run" in screen_text(app))
         await pilot.press("i")
         await settle(pilot, lambda: isinstance(app.screen, ClassifyScreen))
         await pilot.press(*str(files / "digit.png"), "enter")

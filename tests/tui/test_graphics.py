@@ -4,8 +4,8 @@ import base64
 import io
 import os
 import re
+import termios
 import threading
-import tty
 
 import numpy as np
 import pytest
@@ -58,9 +58,9 @@ def answering(ours: int, answer: bytes) -> threading.Thread:
 def test_a_terminal_is_believed_what_it_answers(terminal, answer, can):
     ours, program = terminal
     thread = answering(ours, answer)
-    before = tty.tcgetattr(program)
+    before = termios.tcgetattr(program)
     assert speaks_kitty(program, program) is can
-    assert tty.tcgetattr(program) == before
+    assert termios.tcgetattr(program) == before
     thread.join()
 
 
@@ -133,7 +133,7 @@ def test_every_pixel_is_sent_and_the_cells_name_it(factor):
         for segment in strip:
             assert segment.style is not None
             assert segment.style.color is not None
-            red, green, blue = segment.style.color.triplet
+            red, green, blue = segment.style.color.get_truecolor()
             assert (red << 16) + (green << 8) + blue == number
 
 
@@ -148,7 +148,7 @@ def test_the_painter_writes_the_cells_once():
     assert painter.write(pieces, 40, 10, console) == ""
 
 
-async def test_a_picture_is_sent_when_it_changes_and_forgotten_when_it_goes():
+async def test_a_picture_is_sent_when_it_changes_and_forgotten_when_it_goes(monkeypatch):
     class Gallery(App):
         def __init__(self) -> None:
             super().__init__()
@@ -160,9 +160,7 @@ async def test_a_picture_is_sent_when_it_changes_and_forgotten_when_it_goes():
     app = Gallery()
     async with app.run_test() as pilot:
         written: list[str] = []
-        driver = app._driver
-        assert driver is not None
-        driver.write = written.append
+        monkeypatch.setattr(app._driver, "write", written.append)
         picture = app.query_one(Picture)
         picture.show(IMAGE)
         await pilot.pause()
