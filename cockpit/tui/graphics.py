@@ -28,8 +28,11 @@ _SPEAKERS = ("xterm-kitty", "xterm-ghostty")
 """Values of TERM, which a multiplexer replaces. Others answer the probe, too, but show placeholders as boxes."""
 _PATIENCE_S = 1.0
 """How long one of these may take to answer: a round trip over a slow link. It answers, so nobody waits so long."""
-_PROBE = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c"
-"""May a picture be shown, and, answered by every terminal: what are you?"""
+_PROBE = b"\x1b[>0q\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c"
+"""What is your version, may a picture be shown, and, answered by every terminal: what are you?"""
+_VERSION = re.compile(rb"\x1bP>\|(kitty|ghostty)[( ](\d+)\.(\d+)")
+_FIRST = {b"kitty": (0, 28), b"ghostty": (1, 0)}
+"""The versions that first had placeholders; older ones answer that a picture may be shown, and show boxes."""
 _IDENTITY = re.compile(rb"\x1b\[\?[0-9;]*c")
 _CHUNK = 4096
 """Characters of base64 that the protocol allows in a piece."""
@@ -71,6 +74,9 @@ def speaks_kitty(source: int = 0, sink: int = 2) -> bool:
         finally:
             termios.tcsetattr(source, termios.TCSANOW, settings)
     except (OSError, termios.error):
+        return False
+    version = _VERSION.search(answer)
+    if version is None or (int(version[2]), int(version[3])) < _FIRST[version[1]]:
         return False
     return b"\x1b_Gi=31;OK\x1b\\" in answer
 

@@ -64,8 +64,8 @@ class Section(VerticalScroll, inherit_bindings=False):
         self._show()
 
     def _show(self) -> None:
-        width, height = self.container_size if self.size.width == 0 else self.size
-        if self._draw is not None and self.size.width:
+        width, height = self.size
+        if self._draw is not None and width:
             self.query_one(Static).update(self._draw(width - 1, height))
 
 

@@ -18,6 +18,7 @@ from cockpit.tui.pictures import Picture
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
 IDENTITY = b"\x1b[?62;c"
+KITTY, GHOSTTY = b"\x1bP>|kitty(0.36.4)\x1b\\", b"\x1bP>|ghostty 1.1.3\x1b\\"
 OK = b"\x1b_Gi=31;OK\x1b\\"
 
 
@@ -53,7 +54,17 @@ def answering(ours: int, answer: bytes) -> threading.Thread:
 
 
 @pytest.mark.parametrize(
-    ("answer", "can"), [(OK + IDENTITY, True), (IDENTITY, False), (b"\x1b_Gi=31;EINVAL\x1b\\" + IDENTITY, False)]
+    ("answer", "can"),
+    [
+        (KITTY + OK + IDENTITY, True),
+        (GHOSTTY + OK + IDENTITY, True),
+        (KITTY.replace(b"0.36.4", b"0.26.5") + OK + IDENTITY, False),
+        (b"\x1bP>|WezTerm 20240203\x1b\\" + OK + IDENTITY, False),
+        (OK + IDENTITY, False),
+        (IDENTITY, False),
+        (KITTY + IDENTITY, False),
+        (KITTY + b"\x1b_Gi=31;EINVAL\x1b\\" + IDENTITY, False),
+    ],
 )
 def test_a_terminal_is_believed_what_it_answers(terminal, answer, can):
     ours, program = terminal
@@ -95,7 +106,7 @@ def test_who_says_so_has_any_terminal_asked(terminal, monkeypatch):
     ours, program = terminal
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COCKPIT_PICTURES", "kitty")
-    thread = answering(ours, OK + IDENTITY)
+    thread = answering(ours, KITTY + OK + IDENTITY)
     assert speaks_kitty(program, program)
     thread.join()
 
