@@ -87,6 +87,14 @@ def test_two_ranks_give_the_losses_of_one_process(store):
     assert tests[0] is not None
     assert tests[1] is not None
     assert tests[1].loss == pytest.approx(tests[0].loss, rel=1e-4)
+    guesses = [
+        next(record for record in RecordTail(run).read() if isinstance(record, records.Guesses)).guesses
+        for run in (alone, together)
+    ]
+    assert len(guesses[1]) == 12
+    for one, other in zip(*guesses, strict=True):
+        assert (other.image, other.label, other.best) == (one.image, one.label, one.best)
+        assert other.label_share == pytest.approx(one.label_share, abs=2e-4)
     choice = together.choice("cpu,cpu")
     assert choice is not None
     assert choice.way == "eager"

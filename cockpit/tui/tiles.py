@@ -103,9 +103,11 @@ def describe_guess(view: LearnView, epochs: Sequence[Guesses], guess: Guess, wid
         word = "since epoch" if width >= 16 else "since ep."
         truth = words((f"{word} {right_since(epochs, guess.image)}"[:width], "$foreground 60%"))
     else:
+        label = view.name_of(guess.label)
         share = "" if guess.label_share is None else f" {100 * guess.label_share:.0f} %"
-        truth = words(("is ", "$foreground 60%"), (cells(view.name_of(guess.label), width - 3 - len(share)), "bold"))
-        truth = words(truth, (share, "$foreground 60%"))
+        if len(label) + len(share) > width - 3:
+            share = ""  # the name matters more, and the history tells the share too
+        truth = words(("is ", "$foreground 60%"), (cells(label, width - 3), "bold"), (share, "$foreground 60%"))
     history = [told and told.label_share for told in told_of(epochs, guess.image)]
     return Content("\n").join(
         [
