@@ -22,6 +22,7 @@ from cockpit.store import Run
 
 OUTPUT_BYTES = 65_536
 """So much of what a command prints is kept, the first of it."""
+_MAX_TEXT = 2_000
 _LOOK_S = 0.1
 _START_S = 10.0
 """What the process in between may take to begin and to write, on a slow disk."""
@@ -61,8 +62,6 @@ def facts(info: RunInfo) -> dict[str, str]:
     report = info.test
     values: dict[str, object] = {
         "RUN": info.id,
-        "RUN_DIR": os.path.abspath(info.path),
-        "RUNS": os.path.dirname(os.path.abspath(info.path)),
         "STATUS": info.status,
         "DETAIL": info.detail,
         "MODEL": info.model,
@@ -77,11 +76,13 @@ def facts(info: RunInfo) -> dict[str, str]:
         "SECONDS": round(info.elapsed_s, 1),
         "MESSAGE": sentence(info),
     }
-    return {f"COCKPIT_{name}": "" if value is None else _one_line(str(value)) for name, value in values.items()}
+    told = {f"COCKPIT_{name}": "" if value is None else _one_line(str(value)) for name, value in values.items()}
+    folder = os.path.abspath(info.path)
+    return told | {"COCKPIT_RUN_DIR": folder, "COCKPIT_RUNS": os.path.dirname(folder)}
 
 
 def _one_line(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)
+    return "".join(character if character.isprintable() else " " for character in text[:_MAX_TEXT])
 
 
 def prepare(run: Run) -> dict[str, str]:
