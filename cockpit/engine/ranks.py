@@ -232,7 +232,8 @@ def evaluate_together(
         sums = torch.tensor([scores.loss * len(own), *hits, len(own)], dtype=torch.float64)
     ranks.add_up(sums)
     ranks.add_up(logits)
-    return Scores(*(sums[:3] / sums[3]).tolist(), logits)
+    loss, top1, top5 = (sums[:3] / sums[3]).tolist()
+    return Scores(loss, top1, top5, logits)
 
 
 def only_way(devices: str, backend: Backend) -> records.Choice:
