@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -76,7 +77,7 @@ def test_it_does_not_outlive_a_killed_starter(tiny, scratch, tmp_path, monkeypat
 
 
 def outlook(**changes) -> Outlook:
-    facts = {"device": "cuda:0 NVIDIA H200", "precision": "bf16", "way": "graph", "reason": ""}
+    facts: dict[str, Any] = {"device": "cuda:0 NVIDIA H200", "precision": "bf16", "way": "graph", "reason": ""}
     figures = {"img_per_s": 1.0, "epoch_s": 1.0, "total_s": 1.0, "peak_bytes": 2**30, "disk_bytes": 10**6}
     room = {"memory_free_bytes": 2**32, "memory_total_bytes": 2**33, "disk_free_bytes": 10**9}
     return Outlook(**facts | figures | room | changes)

@@ -13,6 +13,8 @@ from nets.catalog import MODELS, ModelSpec
 
 DOWNLOAD = "~170 MB"
 """The archives of CIFAR-10 and CIFAR-100 are 163 and 161 MiB, as their home page says."""
+_ROOMY = 118
+"""Columns from which a network's description need not be cut."""
 _NAME_WIDTH = max(map(len, MODELS))
 
 
@@ -114,28 +116,34 @@ def describe_model(spec: ModelSpec, own_bests: Mapping[tuple[str, str], OwnBest]
         own_bests: See `RunsReader.own_bests`.
         width: Cells of a line, into which the paper is cut; 0 cuts nothing.
     """
-    published = ", ".join(
-        f"{one.dataset} {percent(one.top1)} % ({'the seed' if one.source == 'seed' else one.source})"
-        for one in spec.published
-    )
     own = ", ".join(
         f"{plain(data, 40)} {percent(best.top1)} %{f' (* {plain(best.changes, 40)})' if best.changes else ''}"
         for (name, data), best in own_bests.items()
         if name == spec.name
     )
-    size = f"{spec.params / 1e6:.2f} M parameters, {spec.flops / 1e9:.2f} GFLOP an image"
     yours = (f"your best {own}", "$text-success") if own else ""
-    return words(
-        words(
-            words((spec.name, "bold"), size, between="  "),
-            yours,
-            (published, "dim") if published else "",
-            between=" · ",
-        ),
-        _paper(spec, width),
-        (spec.idea, "dim"),
-        between="\n",
-    )
+    if not width or width >= _ROOMY:
+        size = f"{spec.params / 1e6:.2f} M parameters, {spec.flops / 1e9:.2f} GFLOP an image"
+        facts = words(words((spec.name, "bold"), size, between="  "), yours, _published(spec), between=" · ")
+    else:  # a line for the facts and one for the paper leave three for the idea
+        size = f"{spec.params / 1e6:.2f} M, {spec.flops / 1e9:.2f} GFLOP"
+        reached = yours or _published(spec)
+        facts = words(words((spec.name, "bold"), size, between="  "), reached, between=" · ")
+        facts = facts.truncate(width, ellipsis=True)
+    return words(facts, _paper(spec, width), (spec.idea, "dim"), between="\n")
+
+
+def _published(spec: ModelSpec) -> str:
+    """Return the published accuracies on CIFAR-10 and CIFAR-100, the seed's and the best of its peers'."""
+    found: dict[str, dict[str, float]] = {}
+    for one in spec.published:
+        best = found.setdefault("seed" if one.source == "seed" else "peers", {})
+        best[one.dataset] = max(best.get(one.dataset, 0.0), one.top1)
+    texts = [
+        f"{who} {'/'.join(percent(best[name]) if name in best else '–' for name in ('cifar10', 'cifar100'))}"
+        for who, best in found.items()
+    ]
+    return f"C10/C100 {', '.join(texts)} %" if texts else ""
 
 
 def _paper(spec: ModelSpec, width: int) -> str:

@@ -10,6 +10,7 @@ from cockpit.recipe import options, usual_recipe
 from cockpit.tui.choice import Choice
 from cockpit.tui.menus import Menu, device_lines
 from cockpit.tui.new_run import NewRunScreen
+from cockpit.tui.places_pane import PlacesPane
 from cockpit.tui.recipe_form import FIELDS, RecipeForm
 from cockpit.tui.runs import RunsScreen
 from nets.catalog import MODELS
@@ -213,3 +214,44 @@ async def test_an_own_best_by_another_recipe_than_the_seeds_is_marked(app, store
         await settle(pilot, lambda: "(* preset fast)" in screen_text(app))
         line = next(line for line in screen_text(app).splitlines() if "│resnet20" in line)
         assert re.search(r"\d\.\d\*", line)
+
+
+async def test_the_command_is_copied_by_a_key(app):
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await form(app, pilot)
+        screen.query_one("#epochs", Input).value = "3"
+        await settle(pilot, lambda: "--epochs 3" in screen_text(app))
+        await pilot.press("ctrl+y")
+        assert app.clipboard == "cockpit train --model resnet20 --dataset digits --epochs 3"
+        await settle(pilot, lambda: "copied" in toasts(app))
+
+
+async def test_enter_in_the_filter_goes_to_what_was_found(app, store):
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await form(app, pilot)
+        await pilot.press("slash", *"vgg", "enter")
+        assert focused_id(screen) == "model"
+        assert "--model vgg11_bn" in screen_text(app)
+        assert app.screen is screen
+        assert not store.root.exists()
+
+
+async def test_the_whole_idea_of_every_network_is_read_at_80_columns(app):
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await form(app, pilot)
+        for name, spec in MODELS.items():
+            screen.query_one("#model", Menu).choose(name)
+            idea = " ".join(spec.idea.split())
+            await settle(pilot, lambda idea=idea: idea in " ".join(screen_text(app).split()), name, timeout_s=5)
+
+
+async def test_devices_are_looked_at_again_when_they_are_looked_at(app):
+    async with app.run_test(size=(160, 45)) as pilot:
+        screen = await form(app, pilot)
+        menu = screen.query_one("#device", Menu)
+        await settle(pilot, lambda: "GiB free, load" in screen_text(app))
+        pane = screen.query_one(PlacesPane)
+        pane._show_devices({"local": (("auto", "nothing is known"),)})
+        await settle(pilot, lambda: "nothing is known" in screen_text(app))
+        await pilot.press("tab", "tab")
+        await settle(pilot, lambda: menu.option_count >= 2)
