@@ -151,7 +151,8 @@ def _preflight(run: Run, device: str, seconds: float, starter: int) -> int:
         raise
     except Exception as error:
         traceback.print_exc()
-        Journal(run, attempt=1).phase("preparing", "looking for what fits or helps")  # it may take half a minute
+        with contextlib.suppress(OSError, CockpitError):  # the disk may be full
+            Journal(run, attempt=1).phase("preparing", "looking for what fits or helps")  # it may take half a minute
         raise CockpitError(_explain(error, run, device)) from None
     return 0
 
