@@ -101,13 +101,16 @@ class KittyPictures:
         """Begin at a random number, since other programs may have pictures there."""
         self._numbers = itertools.count(random.randrange(1 << 16, 1 << 23))
 
-    def make(self, image: "np.ndarray", width: int, height: int) -> tuple[int, str, list[Strip]]:
+    def make(
+        self, image: "np.ndarray", width: int, height: int, background: Color | None = None
+    ) -> tuple[int, str, list[Strip]]:
         """Return a picture's number, what sends it, and the rows of cells that show it.
 
         Args:
             image: (H, W, 3) uint8, RGB.
             width: Cells of a row, at most `MOST_CELLS`; so is the height.
             height: Rows.
+            background: What is seen beside a picture of other proportions than its cells.
         """
         number = next(self._numbers) % (1 << 24)
         rows, columns = image.shape[:2]
@@ -118,7 +121,7 @@ class KittyPictures:
             f"\x1b_G{'' if index else head}m={int(index + 1 < len(pieces))};{piece}\x1b\\"
             for index, piece in enumerate(pieces)
         )
-        style = Style(color=Color.from_rgb(number >> 16, number >> 8 & 255, number & 255))
+        style = Style(color=Color.from_rgb(number >> 16, number >> 8 & 255, number & 255), bgcolor=background)
         strips = [
             Strip([Segment(_PLACEHOLDER + _ACCENTS[y] + _ACCENTS[x], style) for x in range(width)], width)
             for y in range(height)

@@ -80,7 +80,7 @@ class Picture(Widget):
         if image is None:
             strips = []
         elif kitty is not None and max(width, height) <= MOST_CELLS:
-            self._number, sent, strips = kitty.make(image, width, height)
+            self._number, sent, strips = kitty.make(image, width, height, self.rich_style.bgcolor)
             self._send(sent)
         else:
             strips = picture_strips(image, width, height)
