@@ -23,16 +23,20 @@ def picture_strips(image: "np.ndarray", width: int, height: int) -> list[Strip]:
     """Return the rows of a picture that fills `width` x `height` cells.
 
     Args:
-        image: (H, W, 3) uint8, RGB. It is resampled by its nearest pixels, which keeps pixels square to the eye where
-            `width` is twice `height`.
+        image: (H, W, 3) uint8, RGB. Where several pixels fit one exactly, their mean is shown, else the nearest. They
+            are square to the eye where `width` is twice `height`.
         width: Cells of a row, which is as many pixels.
         height: Rows, each of two pixels.
     """
     import numpy as np
 
-    rows = (np.arange(2 * height) * image.shape[0]) // (2 * height)
-    columns = (np.arange(width) * image.shape[1]) // width
-    pixels = image[rows][:, columns].tolist()
+    down, across = image.shape[0] / (2 * height), image.shape[1] / width
+    if down.is_integer() and across.is_integer():
+        blocks = image.reshape(2 * height, int(down), width, int(across), 3)
+        pixels = np.rint(blocks.mean((1, 3))).astype(np.uint8).tolist()
+    else:
+        rows, columns = (np.arange(2 * height) * down).astype(int), (np.arange(width) * across).astype(int)
+        pixels = image[rows][:, columns].tolist()
     return [
         Strip([_cell(upper, lower) for upper, lower in zip(pixels[row], pixels[row + 1], strict=True)], width)
         for row in range(0, 2 * height, 2)

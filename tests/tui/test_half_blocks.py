@@ -21,9 +21,21 @@ def test_a_picture_at_its_own_size_is_shown_pixel_by_pixel():
     assert np.array_equal(pixels(picture_strips(image, 32, 16)), image)
 
 
-def test_half_the_size_takes_every_second_pixel():
+def test_half_the_size_takes_the_mean_of_four_pixels():
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    assert np.array_equal(pixels(picture_strips(image, 16, 8)), image[::2, ::2])
+    corners = [image[y::2, x::2].astype(float) for y in (0, 1) for x in (0, 1)]
+    assert np.array_equal(pixels(picture_strips(image, 16, 8)), np.rint(np.mean(corners, 0)).astype(np.uint8))
+
+
+def test_another_size_takes_the_nearest_pixels():
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    taken = np.arange(24) * 32 // 24
+    assert np.array_equal(pixels(picture_strips(image, 24, 12)), image[taken][:, taken])
+
+
+def test_a_larger_size_repeats_the_pixels():
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    assert np.array_equal(pixels(picture_strips(image, 64, 32)), image.repeat(2, 0).repeat(2, 1))
 
 
 async def test_a_picture_can_be_replaced_and_taken_away():
