@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 
 from cockpit.records import Device, Epoch, Phase, Step
 from cockpit.series import Series, eta_s
+from cockpit.series.curves import Metric, XAxis
 from cockpit.series.reduction import reduce_minmax
-from cockpit.series.smoothing import ema
+from cockpit.series.smoothing import Ema, ema
 
 STEPS_PER_EPOCH = 10
 NAN = float("nan")
@@ -317,3 +319,62 @@ def test_eta_after_a_resume_counts_only_the_new_attempt():
 )
 def test_eta_at_the_edges(records, planned, expected):
     assert eta_s(Series(records), planned) == expected
+
+
+def test_smoothing_goes_on_from_where_it_was_whatever_the_half_life(monkeypatch):
+    computed = []
+    extend = Ema.extend
+
+    def count(self, y):
+        computed.append(y.size)
+        return extend(self, y)
+
+    monkeypatch.setattr(Ema, "extend", count)
+    series = Series(step(at, loss=float(at)) for at in range(1, 101))
+    for half_life in (2, 8, 32, 2, 8, 32):
+        series.smooth("loss", half_life)
+    assert computed == [100, 100, 100], "one that was computed before is kept"
+    series.extend([step(101, loss=1.0)])
+    newest = [series.smooth("loss", half_life).y[-1] for half_life in (2, 8)]
+    assert computed[3:] == [1, 1], "the new sample alone"
+    np.testing.assert_allclose(newest, [ema(series.curve("loss").y, half_life)[-1] for half_life in (2, 8)])
+
+
+def test_a_snapshot_keeps_all_curves_on_all_axes_as_they_were():
+    series = Series(two_attempts()[:-12])
+    snapshot = series.snapshot({"loss": 3})
+    before = {(metric, x): snapshot.curve(metric, x).y.copy() for metric in get_args(Metric) for x in get_args(XAxis)}
+    smooth = snapshot.smooth("loss", "step")
+    assert smooth is not None
+    np.testing.assert_allclose(smooth.y, ema(series.curve("loss").y, 3))
+    assert snapshot.smooth("val_loss") is None
+    series.extend(two_attempts()[-12:])
+    for (metric, x), y in before.items():
+        np.testing.assert_array_equal(snapshot.curve(metric, x).y, y)
+        assert snapshot.curve(metric, x).x.size == y.size
+
+
+@pytest.mark.parametrize(
+    ("value", "x", "place"),
+    [
+        (2.0, "epoch", (2.0, 20, 20.0)),
+        (0.05, "epoch", (0.05, 0.5, 0.5)),
+        (15, "step", (1.5, 15, 15.0)),
+        (15.5, "time", (1.55, 15.5, 15.5)),
+        (99, "step", (3.0, 30, 30.0)),
+    ],
+)
+def test_a_moment_has_a_place_on_every_axis(value, x, place):
+    snapshot = Series(step(at) for at in range(1, 31)).snapshot()
+    assert snapshot.place(value, x) == pytest.approx(place)
+
+
+def test_a_moment_of_a_run_without_records_is_its_beginning():
+    assert Series().snapshot().place(3.0, "epoch") == (0.0, 0.0, 0.0)
+
+
+def test_the_history_of_devices_is_bounded():
+    series = Series(Device(time=float(t), name=f"cuda:{t % 40}") for t in range(4000))
+    assert len(series.devices) == len(series.history) == 16
+    series.extend(Device(time=float(t), name="cuda:39") for t in range(500))
+    assert [len(series.history["cuda:39"]), series.history["cuda:39"][-1].time] == [60, 499.0]

@@ -591,3 +591,16 @@ def test_changed_regions_hold_whole_characters():
     assert changed_region(old, new, 4) == Region(1, 4, 2, 1)
     assert changed_region(fit(text_cells("ab", 1), 4), fit(text_cells("a数", 1), 4), 0) == Region(1, 0, 2, 1)
     assert [character for character, _ in fit(text_cells("数数", 1), 3)] == ["数", "", " "]
+
+
+def test_the_end_of_a_time_axis_moves_seldom_while_the_pace_wavers():
+    end, ends = None, set()
+    for elapsed_s in range(1, 600):
+        wavering = 600 * (1 + 0.08 * math.sin(elapsed_s))
+        end = axes.steady_end(end, float(elapsed_s), wavering)
+        assert end >= elapsed_s
+        ends.add(end)
+    assert len(ends) <= 2
+    assert axes.steady_end(600.0, 601.0, 601.0) > 601.0
+    assert axes.steady_end(6000.0, 10.0, 600.0) < 700.0, "far too long is put right"
+    assert axes.steady_end(None, 0.0, 0.0) > 0
