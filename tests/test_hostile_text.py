@@ -101,6 +101,7 @@ def store(tmp_path) -> RunStore:
         "epoch": 1,
     }
     failed.test_path.write_text(json.dumps(report | {"images": 1, "top1": 0.5, "top5": 0.5, "loss": 0.5, "time": 0.0}))
+    failed.remarks_path.write_text(json.dumps({"note": hostile("Qnote")}))
     live = make("2-live", names, **texts)
     gpu = records.Device(time=0.0, name=hostile("Qgpu"), busy=0.5)
     write(live, records.Phase(time=0.0, state=hostile("Qstate"), detail=hostile("Qpresent")), gpu)
@@ -145,6 +146,16 @@ def test_the_command_line_obeys_no_text_that_it_prints(store, evil):
         ["runs", "--json"],
         ["runs", "--runs", str(store.root / hostile("Qroot").replace("/", "|"))],
         *(["runs", "show", run.id, *more] for run in store.list() for more in ([], ["--json"])),
+        ["runs", "note", "1-failed"],
+        ["runs", "list", "--filter", word],
+        ["runs", "list", "--filter", f"model:{word}"],
+        ["runs", "list", "--filter", f"Qfield:{word}"],
+        ["runs", "list", "--sort", word],
+        ["runs", "tag", "1-failed", word],
+        ["runs", "restore", word],
+        ["runs", "export", "--to", "-"],
+        ["runs", "export", "--to", "-", "--json"],
+        ["runs", "export", "--to", word],
         ["watch", "1-failed"],
         ["stop", "2-live"],
         ["data"],
@@ -171,7 +182,20 @@ def test_the_command_line_obeys_no_text_that_it_prints(store, evil):
         terminal.wait_for_text("the end", 60)
         assert leaks(terminal.raw) == []
         shown = bytes(terminal.raw).decode()
-    for place in ("model", "dataset", "host", "argv", "detail", "chosen", "preset", "title", "source", "class", "word"):
+    for place in (
+        "model",
+        "dataset",
+        "host",
+        "argv",
+        "detail",
+        "chosen",
+        "preset",
+        "title",
+        "source",
+        "class",
+        "word",
+        "note",
+    ):
         assert f"[/x][bold]Q{place}[/bold]" in shown, place
     assert "Traceback" not in shown
 
@@ -180,7 +204,7 @@ def test_the_cockpit_obeys_no_text_that_it_shows(store, evil):
     literally = "[/x][bold]Q{}[/bold]".format
     with Terminal(*cockpit_words(store.root), columns=200, rows=50) as terminal:
         terminal.wait_for_text("8 runs")
-        assert terminal.text().count("[/x][bo") == 7  # model and dataset of three rows, dataset of a fourth
+        assert terminal.text().count("[/x][bo") == 8  # model and dataset of three rows, dataset of a fourth, a note
         for keys, place in (("jjj", "preset"), ("j", "host"), ("j", "present")):
             terminal.press(keys)
             terminal.wait_for_text(literally(place))
@@ -193,7 +217,7 @@ def test_the_cockpit_obeys_no_text_that_it_shows(store, evil):
         terminal.press("j\r")
         terminal.wait_for_text("learning rate")
         terminal.wait_for_text(literally("detail"))
-        for place in ("model", "dataset", "log"):
+        for place in ("model", "dataset", "log", "note"):
             assert literally(place) in terminal.text()
         terminal.press("\x1b")
         terminal.wait_for_text("8 runs")
@@ -210,9 +234,9 @@ def test_the_cockpit_obeys_no_text_that_it_shows(store, evil):
         terminal.press("\x1b")
         terminal.wait_for_text("8 runs")
         terminal.press("/")
-        terminal.wait_for_text("words of id")
+        terminal.wait_for_text("model:resnet*")
         terminal.press("\x1b[200~[/x]\x9b58;5;99m\u202eQpasted\x05\u200b\x1b[201~")  # a terminal pastes no ESC
-        terminal.wait_for_text("No run contains [/x]58;5;99mqpasted.")
+        terminal.wait_for_text("No run contains [/x]58;5;99mQpasted.")
         terminal.wait_for_text("cockpit  0 of 8 runs")  # so that it tells below that escape was heeded
         terminal.press("\x1b")
         terminal.wait_for_text("cockpit  8 runs")

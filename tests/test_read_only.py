@@ -38,6 +38,8 @@ def test_every_command_that_writes_is_refused_in_a_sentence_and_nothing_changes(
         (["test", finished.id, "--device", "cpu"], f"{finished.path} {cannot}"),
         (["runs", "rm", finished.id], f"{finished.path} {cannot}"),
         (["runs", "rm", waiting.id], f"{waiting.path} {cannot}"),
+        (["runs", "note", waiting.id, "x"], f"{waiting.remarks_path} cannot be written: Read-only file system"),
+        (["runs", "tag", waiting.id, "+x"], f"{waiting.remarks_path} cannot be written: Read-only file system"),
     ):
         assert main([*words, *runs]) == 2
         out, err = capsys.readouterr()

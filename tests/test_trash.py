@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from folders import finished, live, make_run
+from terminal import Terminal, cockpit_words
 from waiting import wait_for
 
 from cockpit import status, tickets
@@ -261,3 +262,39 @@ def test_the_trash_of_a_folder_that_is_not_there_is_empty(tmp_path):
     trash = Trash(Path(tmp_path / "none"))
     assert (trash.adopt(), trash.bring_back(), trash.empty(), deleted(tmp_path / "none")) == (0, [], 0, [])
     trash.close()
+
+
+def test_leaving_the_cockpit_empties_its_trash_and_says_so(store):
+    run = finished(make_run(store))
+    with Terminal(*cockpit_words(store.root)) as terminal:
+        terminal.wait_for_text(run.id)
+        terminal.press("d")
+        terminal.wait_for_text("u brings back what was deleted")
+        terminal.press("y")
+        terminal.wait_for_text("is deleted; u brings it back")
+        assert [entry.id for entry in deleted(store.root)] == [run.id]
+        terminal.press("q")
+        assert terminal.wait() == 0
+        assert "1 deleted run gone for good." in terminal.text()
+    wait_for(lambda: os.listdir(store.root) == [], what="the sweeper")
+
+
+def test_a_cockpit_that_is_killed_keeps_what_it_deleted_for_the_next_one(store):
+    run = finished(make_run(store))
+    with Terminal(*cockpit_words(store.root)) as terminal:
+        terminal.wait_for_text(run.id)
+        terminal.press("d")
+        terminal.wait_for_text("u brings back what was deleted")
+        terminal.press("y")
+        terminal.wait_for_text("is deleted; u brings it back")
+        os.kill(terminal.pid, signal.SIGHUP)
+        terminal.wait()
+    assert [entry.id for entry in deleted(store.root)] == [run.id]
+    with Terminal(*cockpit_words(store.root)) as terminal:
+        terminal.wait_for_text("u brings back a run that was deleted")
+        terminal.press("u")
+        terminal.wait_for_text("is back")
+        assert ids(store) == [run.id]
+        terminal.press("q")
+        assert terminal.wait() == 0
+    assert ids(store) == [run.id]

@@ -214,8 +214,8 @@ class Trash:
             self._deletions.clear()
             return num_gone
 
-    def close(self) -> None:
-        """Empty it and let go of it; what is left is deleted in the background."""
+    def close(self) -> int:
+        """Empty it and let go of it, and return how many runs are gone; they are deleted in the background."""
         with self._using:
             num_gone = self.empty()
             for token, handle in self._holders.items():
@@ -225,6 +225,7 @@ class Trash:
             self._holders.clear()
             if num_gone:
                 sweep_in_background(self._root)
+            return num_gone
 
     def _token(self) -> str:
         if not self._holders:

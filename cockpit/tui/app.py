@@ -25,6 +25,7 @@ from cockpit.afterwards import sentence
 from cockpit.datasets import DatasetSpec
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
+from cockpit.export import counted
 from cockpit.notify import read_notify, terminal_sequence
 from cockpit.recipe import Recipe
 from cockpit.remembered import Remembered
@@ -440,7 +441,8 @@ def run_app(runs_dir: Path, *, low_bandwidth: bool = False) -> None:
         app.kitty = KittyPictures()
     app.run()
     if app.return_code == 0:
-        app.trash.close()
+        if num_gone := app.trash.close():
+            print(f"{counted(num_gone, 'deleted run')} gone for good.")
         print(farewell(app.reader, app.testing, len(app.tests_ahead)))
     else:
         sys.exit(app.return_code)

@@ -64,9 +64,9 @@ def question_of_deletion(rows: Sequence[RunInfo], num_live: int) -> Content:
         what = words("Delete ", (plain(rows[0].id), "bold"), f" with {losses(rows[0])}?")
     else:
         best = max((row.best_val_acc for row in rows if row.best_val_acc is not None), default=None)
-        loss = "none has a checkpoint" if best is None else f"the best reached {percent(best)} % in validation"
+        lost = "their logs" if best is None else f"their checkpoints (best validation {percent(best)} %)"
         names = [f"  {plain(row.id)}" for row in rows[:_NAMED]]
         more = [f"  and {len(rows) - _NAMED:,} more"] if len(rows) > _NAMED else []
-        what = words("Delete ", (counted(len(rows), "run"), "bold"), f"; {loss}?\n", "\n".join(names + more))
+        what = words("Delete ", (counted(len(rows), "run"), "bold"), f" with {lost}?\n", "\n".join(names + more))
     stay = f"{counted(num_live, 'marked run')} that {'goes' if num_live == 1 else 'go'} on will stay.\n"
     return words(what, f"{stay if num_live else ''}u brings back what was deleted, until you quit.", between="\n")

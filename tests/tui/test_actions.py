@@ -71,6 +71,16 @@ def test_the_key_bar_fits_80_columns(place):
     assert content.cell_length + 1 <= 80
 
 
+async def test_a_wide_key_bar_has_the_other_keys_too(app):
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: "No runs yet" in screen_text(app))
+        assert "o sort" not in screen_text(app)
+        await pilot.resize_terminal(200, 24)
+        await settle(pilot, lambda: "o sort" in screen_text(app) and "u undo" in screen_text(app))
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot, lambda: "o sort" not in screen_text(app) and "q quit" in screen_text(app))
+
+
 async def test_help_lists_every_action(app):
     async with app.run_test(size=(100, 200)) as pilot:
         await pilot.press("question_mark")

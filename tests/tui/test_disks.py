@@ -12,6 +12,7 @@ from cockpit.dispatch import order
 from cockpit.recipe import Recipe
 from cockpit.store import RunStore
 from cockpit.tui.app import CockpitApp
+from cockpit.tui.ask import AskScreen
 from cockpit.tui.confirm import ConfirmScreen
 from cockpit.tui.new_run import NewRunScreen
 from cockpit.tui.run import RunScreen
@@ -82,6 +83,13 @@ async def test_every_key_that_writes_is_refused_on_a_read_only_disk_and_nothing_
                 await settle(pilot, lambda: isinstance(app.screen, ConfirmScreen))
                 await pilot.press("y")
             await settle(pilot, lambda run=run: f"{run.path} {cannot}" in toasts(app), key)
+        refused = f"{trained.path}/user.json cannot be written: Read-only file system"
+        for key in ("m", "number_sign"):
+            app.clear_notifications()
+            await pilot.press(key)
+            await settle(pilot, lambda: isinstance(app.screen, AskScreen))
+            await pilot.press("x", "enter")
+            await settle(pilot, lambda: refused in toasts(app), key)
         assert not app.testing
         await launch_new(app, pilot)
         await settle(pilot, lambda: f"no run can be made in {store.root}: Read-only file system" in toasts(app))

@@ -320,7 +320,9 @@ async def test_what_d_deletes_u_brings_back_from_the_last_to_the_first(app, stor
         await settle(pilot, lambda: rows(app) == [C, B, A])
         assert f"{D} is deleted; u brings it back, until you quit" in toasts(app)
         await pilot.press("space", "space", "d")
-        await settle(pilot, lambda: "Delete 2 runs; the best reached 90.0 % in validation?" in screen_text(app))
+        await settle(
+            pilot, lambda: "Delete 2 runs with their checkpoints (best validation 90.0 %)?" in screen_text(app)
+        )
         assert B in screen_text(app)
         await pilot.press("y")
         await settle(pilot, lambda: rows(app) == [A])
