@@ -110,3 +110,30 @@ def test_an_app_that_saw_nothing_go_on_has_nothing_to_alarm_about(store):
     app._alarms.expect(run.id)
     assert [severity for _, severity in app._alarms.notice([status.describe(run)])] == ["error"]
     assert app._alarms.notice([status.describe(run)]) == []
+
+
+async def test_an_alarm_of_an_open_run_is_told_once_when_it_begins_and_stands_on_the_screen(store, app):
+    run = live(make_run(store, FIRST))
+    write(run, step(1.0))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.open_run(run)
+        await settle(pilot, lambda: isinstance(app.screen, RunScreen) and "● running" in screen_text(app))
+        assert toasts(app) == ""
+        write(run, step(2.0, loss=None))
+        sentence = "the training loss is not a number any more: stop it and train again with a lower lr than 0.1"
+        await settle(pilot, lambda: f"{FIRST}: {sentence}" in toasts(app), "the toast")
+        assert "! The training loss is not a number any more: stop it" in screen_text(app)
+        write(run, step(3.0))
+        await settle(pilot, lambda: "not a number" not in screen_text(app).splitlines()[3])
+        write(run, step(4.0, loss=None))
+        await settle(pilot, lambda: "! The training loss" in screen_text(app))
+        assert len(app._notifications) == 1, "told once"
+
+
+async def test_what_was_wrong_when_a_run_is_opened_stands_on_the_screen_without_a_toast(store, app):
+    run = live(make_run(store, FIRST))
+    write(run, step(1.0, loss=None))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.open_run(run)
+        await settle(pilot, lambda: "! The training loss is not a number" in screen_text(app))
+        assert toasts(app) == ""
