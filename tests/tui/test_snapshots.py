@@ -1,0 +1,77 @@
+"""How each screen looks at three sizes, kept as text: `pytest --snapshot-update` takes what is seen for right.
+
+Another screen is a line of `SCREENS`.
+"""
+
+import re
+import time
+
+import pytest
+from folders import finished, launched, log, make_run, screen_text, settle, with_test
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+
+from cockpit.devices import list_gpus
+from cockpit.recipe import Recipe
+from cockpit.tui.app import CockpitApp
+
+SIZES = [(80, 24), (120, 40), (200, 60)]
+SCREENS = {
+    "runs": ([], "5 runs"),
+    "run": (["enter"], "learning rate"),
+    "new": (["n"], "cockpit train"),
+    "queue": (["w"], "Nothing waits"),
+    "help": (["question_mark"], "A run is a folder"),
+    "confirm": (["d"], "cannot be undone"),
+}
+"""What opens each screen from the list of runs, and a text by which it is known."""
+_CORES = re.compile(r"CPU, \d+ cores?")
+"""What is of this machine on the screens."""
+
+
+class TextSnapshot(SingleFileSnapshotExtension):
+    """A text file a screen, to be read and compared by people, too."""
+
+    _write_mode = WriteMode.TEXT
+    _file_extension = "txt"
+
+    @classmethod
+    def get_snapshot_name(cls, *, test_location, index=0) -> str:  # noqa: D102
+        return str(index)
+
+
+@pytest.fixture
+def app(store, tmp_path, monkeypatch) -> CockpitApp:
+    """Five runs that have ended, in a folder that has one name everywhere."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("COCKPIT_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    for number, (model, state) in enumerate(
+        (("vgg16_bn", "failed"), ("resnet18", "stopped"), ("resnet20", "finished"))
+    ):
+        recipe = Recipe(model=model, dataset="cifar10")
+        run = make_run(store, f"20251123-14{number:02}00-{model}-cifar10-000{number}", recipe)
+        finished(
+            run, state=state, epochs=3 + number, val_acc=0.8 + number / 20, detail="" if number else "out of memory"
+        )
+    launched(make_run(store, "20251123-150000-resnet20-digits-0003"))
+    best = with_test(finished(make_run(store, "20251123-160000-resnet20-digits-0004"), epochs=30))
+    log(best, "2025-11-23 16:00:01 preparing: reading digits\n2025-11-23 16:03:00 finished: test top-1 97.20%\n")
+    return CockpitApp(store)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("name", SCREENS)
+async def test_a_screen_looks_as_it_did(app, snapshot, name, size):
+    keys, text = SCREENS[name]
+    if name in ("new", "queue") and list_gpus():
+        pytest.skip("the devices of this machine are on this screen, and there is a GPU")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot, lambda: "5 runs" in screen_text(app))
+        await pilot.press(*keys)
+        await settle(pilot, lambda: text in screen_text(app))
+        await pilot.pause()
+        seen = screen_text(app)
+    seen = _CORES.sub(lambda match: "CPU".ljust(len(match[0])), seen)
+    lines = "\n".join(line.rstrip() for line in seen.splitlines())
+    assert lines + "\n" == snapshot(extension_class=TextSnapshot, name=f"{name}-{size[0]}x{size[1]}")
