@@ -13,6 +13,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from cockpit.cli import (
     compare,
+    completion,
     curves,
     datasets,
     keeping,
@@ -134,6 +135,7 @@ AnyCommand = (
     | Annotated[Models, subcommand("models")]
     | Annotated[Data, subcommand("data")]
     | Annotated[notify.NotifyUser, subcommand("notify")]
+    | Annotated[completion.Completion, subcommand("completion")]
 )
 
 _DESCRIPTION = """Train image classifiers from a terminal: choose, launch, watch, test.

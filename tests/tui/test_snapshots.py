@@ -35,8 +35,8 @@ class TextSnapshot(SingleFileSnapshotExtension):
     _file_extension = "txt"
 
     @classmethod
-    def get_snapshot_name(cls, *, test_location, index=0) -> str:  # noqa: D102
-        return str(index)
+    def get_snapshot_name(cls, *, test_location, index=0) -> str:
+        return test_location.snapshot_name
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def app(store, tmp_path, monkeypatch) -> CockpitApp:
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("name", SCREENS)
-async def test_a_screen_looks_as_it_did(app, snapshot, name, size):
+async def test_screen(app, snapshot, name, size):
     keys, text = SCREENS[name]
     if name in ("new", "queue") and list_gpus():
         pytest.skip("the devices of this machine are on this screen, and there is a GPU")
@@ -74,4 +74,4 @@ async def test_a_screen_looks_as_it_did(app, snapshot, name, size):
         seen = screen_text(app)
     seen = _CORES.sub(lambda match: "CPU".ljust(len(match[0])), seen)
     lines = "\n".join(line.rstrip() for line in seen.splitlines())
-    assert lines + "\n" == snapshot(extension_class=TextSnapshot, name=f"{name}-{size[0]}x{size[1]}")
+    assert lines + "\n" == snapshot(extension_class=TextSnapshot)

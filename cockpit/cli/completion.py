@@ -1,0 +1,200 @@
+"""Scripts that let a shell complete commands, flags, names and run ids. They start no Python when a key is pressed."""
+
+import dataclasses
+import shlex
+import typing
+from collections.abc import Iterator
+from typing import Annotated, Any, NamedTuple
+
+from tyro.conf import Positional, Suppress, arg
+
+from cockpit.datasets import DATASETS
+from cockpit.errors import CockpitError
+from cockpit.recipe import Recipe, options
+from nets.catalog import MODELS
+
+SHELLS = ("bash", "zsh", "fish")
+_POSITIONAL = typing.get_args(Positional[str])[1]
+_SUPPRESS = typing.get_args(Suppress[str])[1]
+_NAMES = {
+    "--model": tuple(MODELS),
+    "--dataset": tuple(DATASETS),
+    "--device": ("auto", "cpu", "cuda", "mps"),
+    "--where": ("local", "slurm"),
+}
+"""What the flags take whose type does not say it."""
+_POSITIONALS = {
+    ("models", "show"): tuple(MODELS),
+    ("data", "get"): tuple(DATASETS),
+    ("data", "import"): tuple(DATASETS),
+    ("completion",): SHELLS,
+}
+"""What commands take that take no runs."""
+_FOLDERS = ("--runs",)
+_RUNS = ("--before",)
+
+
+class Entry(NamedTuple):
+    """One command."""
+
+    words: tuple[str, ...]
+    """How it is called: ("runs", "rm")."""
+    subcommands: tuple[str, ...]
+    """What can follow, if it is a group."""
+    flags: tuple[str, ...]
+    """All of its flags."""
+    takes_runs: bool
+    """Whether it takes ids of runs."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Completion:
+    """Print a script that lets your shell complete commands, flags, networks, datasets and runs.
+
+    bash: `eval "$(cockpit completion bash)"` in ~/.bashrc; zsh the same in ~/.zshrc, with zsh; fish:
+    `cockpit completion fish > ~/.config/fish/completions/cockpit.fish`.
+    """
+
+    shell: Annotated[Positional[str], arg(metavar="{bash,zsh,fish}")]
+    """The shell."""
+    json: bool = False
+    """Print the script as a JSON string."""
+
+    def execute(self) -> int:
+        """Print it."""
+        from cockpit.cli.common import print_json
+
+        if self.shell not in SHELLS:
+            raise CockpitError(f"there is no script for the shell {self.shell[:40]!r}; choose bash, zsh or fish")
+        script = make_script(self.shell)
+        if self.json:
+            print_json(script)
+        else:
+            print(script, end="")
+        return 0
+
+
+def make_script(shell: str) -> str:
+    """Return the script for one of `SHELLS`."""
+    entries = list(_entries())
+    if shell == "fish":
+        return "".join(f"{line}\n" for line in _fish(entries))
+    bridge = "autoload -U +X bashcompinit && bashcompinit\n" if shell == "zsh" else ""
+    return bridge + _bash(entries)
+
+
+def _entries() -> Iterator[Entry]:
+    """Yield every command, the groups before what is in them."""
+    from cockpit.cli.parser import AnyCommand
+
+    commands = [_named(kind) for kind in typing.get_args(AnyCommand)]
+    yield Entry((), tuple(name for name, _ in commands), ("--help", "--low-bandwidth", "--runs"), False)
+    for name, kind in commands:
+        hints = typing.get_type_hints(kind, include_extras=True)
+        actions = [_named(action) for action in typing.get_args(hints.get("action"))]
+        if actions:
+            yield Entry((name,), tuple(action for action, _ in actions), ("--help",), False)
+            for action, action_kind in actions:
+                yield _entry((name, action), action_kind)
+        else:
+            yield _entry((name,), kind)
+
+
+def _named(kind: Any) -> tuple[str, type]:
+    command, subcommand = typing.get_args(kind)
+    return subcommand.name, command
+
+
+def _entry(words: tuple[str, ...], kind: type) -> Entry:
+    flags, takes_runs = ["--help"], False
+    for name, hint in typing.get_type_hints(kind, include_extras=True).items():
+        marks = typing.get_args(hint)[1:] if typing.get_origin(hint) is Annotated else ()
+        if typing.get_args(hint)[:1] == (Recipe,):
+            flags += [option.flag for option in options()]
+            flags += [flag for flag in ("--model", "--dataset") if flag not in flags]
+        elif _POSITIONAL in marks:
+            takes_runs = takes_runs or (name == "run" and words not in _POSITIONALS)
+        elif _SUPPRESS not in marks:
+            flags.append("--" + name.replace("_", "-"))
+    return Entry(words, (), tuple(flags), takes_runs)
+
+
+def _values() -> dict[str, tuple[str, ...]]:
+    """Return what can follow a flag."""
+    choices = {option.flag: tuple(map(str, option.choices)) for option in options() if option.choices}
+    return choices | _NAMES
+
+
+def _bash(entries: list[Entry]) -> str:
+    steps = [(entry.words[:-1], entry.words[-1]) for entry in entries if entry.words]
+    walk = "\n".join(
+        f"            {shlex.quote(' '.join(before) + '/' + word)}) command={shlex.quote(' '.join((*before, word)))} ;;"
+        for before, word in steps
+    )
+    values = "\n".join(
+        f"        {flag}) words={shlex.quote(' '.join(names))} ;;" for flag, names in sorted(_values().items())
+    )
+    offers = []
+    for entry in entries:
+        words = [*entry.subcommands, *_POSITIONALS.get(entry.words, ())]
+        runs = ' words="$words last $(_cockpit_runs)"' if entry.takes_runs else ""
+        offers.append(
+            f"        {shlex.quote(' '.join(entry.words))}) flags={shlex.quote(' '.join(entry.flags))}; "
+            f"words={shlex.quote(' '.join(words))};{runs} ;;"
+        )
+    return f"""\
+_cockpit_runs() {{
+    local folder=${{COCKPIT_RUNS:-runs}} index
+    for ((index = 1; index < ${{#COMP_WORDS[@]}} - 1; index++)); do
+        [ "${{COMP_WORDS[index]}}" = --runs ] && folder=${{COMP_WORDS[index + 1]}}
+    done
+    [ -d "$folder" ] && (cd -- "$folder" && for run in */recipe.json; do [ -e "$run" ] && echo "${{run%/*}}"; done)
+}}
+_cockpit() {{
+    local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD - 1]}}
+    local command= flags= words= index
+    for ((index = 1; index < COMP_CWORD; index++)); do
+        case "$command/${{COMP_WORDS[index]}}" in
+{walk}
+        esac
+    done
+    case "$previous" in
+        {"|".join(_FOLDERS)}) COMPREPLY=($(compgen -d -- "$current")); return ;;
+        {"|".join(_RUNS)}) COMPREPLY=($(compgen -W "$(_cockpit_runs)" -- "$current")); return ;;
+{values}
+    esac
+    if [ -z "$words" ]; then
+        case "$command" in
+{chr(10).join(offers)}
+        esac
+        case "$current" in -*) words=$flags ;; esac
+    fi
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
+}}
+complete -F _cockpit cockpit
+"""
+
+
+def _fish(entries: list[Entry]) -> Iterator[str]:
+    yield "function __cockpit_runs"
+    yield "    set -l folder runs"
+    yield "    set -q COCKPIT_RUNS; and set folder $COCKPIT_RUNS"
+    yield "    for run in $folder/*/recipe.json; basename (dirname $run); end"
+    yield "end"
+    yield "complete -c cockpit -f"
+    values = _values()
+    for entry in entries:
+        seen = " ".join(f"__fish_seen_subcommand_from {word};" + " and" for word in entry.words).removesuffix(" and")
+        condition = seen or "__fish_use_subcommand"
+        if entry.subcommands and entry.words:
+            condition += f" and not __fish_seen_subcommand_from {' '.join(entry.subcommands)}"
+        start = f"complete -c cockpit -n {shlex.quote(condition)}"
+        if words := (*entry.subcommands, *_POSITIONALS.get(entry.words, ())):
+            yield f"{start} -a {shlex.quote(' '.join(words))}"
+        if entry.takes_runs:
+            yield f"{start} -a '(__cockpit_runs)'"
+        for flag in entry.flags:
+            takes = f" -x -a {shlex.quote(' '.join(values[flag]))}" if flag in values else ""
+            takes = " -x -a '(__fish_complete_directories)'" if flag in _FOLDERS else takes
+            takes = " -x -a '(__cockpit_runs)'" if flag in _RUNS else takes
+            yield f"{start} -l {flag[2:]}{takes}"
