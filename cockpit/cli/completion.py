@@ -148,7 +148,9 @@ _cockpit_runs() {{
     for ((index = 1; index < ${{#COMP_WORDS[@]}} - 1; index++)); do
         [ "${{COMP_WORDS[index]}}" = --runs ] && folder=${{COMP_WORDS[index + 1]}}
     done
-    [ -d "$folder" ] && (cd -- "$folder" && for run in */recipe.json; do [ -e "$run" ] && echo "${{run%/*}}"; done)
+    [ -d "$folder" ] && (cd -- "$folder" && for run in */recipe.json; do
+        case "${{run%/*}}" in *[!A-Za-z0-9._-]*) ;; *) echo "${{run%/*}}" ;; esac # the shell would expand others
+    done)
 }}
 _cockpit() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD - 1]}}
@@ -179,7 +181,7 @@ def _fish(entries: list[Entry]) -> Iterator[str]:
     yield "function __cockpit_runs"
     yield "    set -l folder runs"
     yield "    set -q COCKPIT_RUNS; and set folder $COCKPIT_RUNS"
-    yield "    for run in $folder/*/recipe.json; basename (dirname $run); end"
+    yield "    for run in $folder/*/recipe.json; basename (dirname $run); end | string match -r '^[A-Za-z0-9._-]+$'"
     yield "end"
     yield "complete -c cockpit -f"
     values = _values()

@@ -1,0 +1,117 @@
+"""The shells' own completion, asked as a shell asks at the tab key."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from folders import make_run
+
+from cockpit.cli import main
+from cockpit.cli.completion import SHELLS, make_script
+from cockpit.datasets import DATASETS
+from cockpit.store import RunStore
+from nets.catalog import MODELS
+
+_ASK_BASH = """
+source "$1"; shift
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+_cockpit
+printf "%s\\n" "${COMPREPLY[@]}"
+"""
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory):
+    path = tmp_path_factory.mktemp("completion") / "cockpit.bash"
+    path.write_text(make_script("bash"))
+    return path
+
+
+def complete(script, *words: str) -> set[str]:
+    """Return what bash offers for the last of these words."""
+    done = subprocess.run(
+        ["bash", "--norc", "-c", _ASK_BASH, "bash", str(script), "cockpit", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not done.stderr
+    return set(done.stdout.split())
+
+
+def test_commands_and_what_is_in_a_group(script):
+    assert {"train", "test", "watch", "runs", "queue", "completion"} <= complete(script, "")
+    assert complete(script, "tr") == {"train"}
+    assert complete(script, "queue", "p") == {"priority", "pause"}
+    assert complete(script, "completion", "") == set(SHELLS)
+
+
+def test_flags_of_a_command_and_the_recipe(script):
+    assert {"--model", "--epochs", "--weight-decay", "--enqueue", "--json"} <= complete(script, "train", "--")
+    assert complete(script, "watch", "--p") == {"--plain"}
+    assert complete(script, "runs", "rm", "--j") == {"--json"}
+
+
+def test_values(script):
+    assert complete(script, "train", "--model", "") == set(MODELS)
+    assert complete(script, "train", "--model", "resnet20", "--dataset", "") == set(DATASETS)
+    assert complete(script, "train", "--preset", "") == {"seed", "fast", "strong"}
+    assert complete(script, "models", "show", "vgg") == {name for name in MODELS if name.startswith("vgg")}
+    assert complete(script, "data", "get", "d") == {"digits"}
+
+
+def test_runs_of_the_folder_that_is_meant(script, tmp_path, monkeypatch):
+    run = make_run(RunStore(tmp_path / "mine"))
+    other = make_run(RunStore(tmp_path / "other"))
+    monkeypatch.setenv("COCKPIT_RUNS", str(tmp_path / "mine"))
+    assert complete(script, "watch", "") == {"last", run.id}
+    assert complete(script, "runs", "rm", run.id[:9]) == {run.id}
+    assert complete(script, "stop", "--runs", str(tmp_path / "other"), "2") == {other.id}
+    assert complete(script, "queue", "move", run.id, "--before", "") == {run.id}
+
+
+def test_a_folder_with_a_hostile_name_is_not_expanded(script, tmp_path, monkeypatch):
+    monkeypatch.setenv("COCKPIT_RUNS", str(tmp_path / "runs"))
+    victim = tmp_path / "victim"
+    folder = tmp_path / "runs" / "$(touch victim)"
+    folder.mkdir(parents=True)
+    (folder / "recipe.json").touch()
+    monkeypatch.chdir(tmp_path)
+    assert complete(script, "watch", "") == {"last"}
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_shell_reads_its_script(shell, tmp_path):
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    path = tmp_path / "script"
+    path.write_text(make_script(shell))
+    subprocess.run([shell, "-n", str(path)], check=True)
+
+
+def test_fish_offers_networks(tmp_path):
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not installed")
+    path = tmp_path / "cockpit.fish"
+    path.write_text(make_script("fish"))
+    asked = f"source {path}; complete -C 'cockpit train --model vgg16'"
+    done = subprocess.run(["fish", "--no-config", "-c", asked], capture_output=True, text=True, check=True)
+    assert "vgg16_bn" in done.stdout
+
+
+def test_the_command_prints_it(capsys):
+    assert main(["completion", "zsh"]) == 0
+    assert capsys.readouterr().out == make_script("zsh")
+    assert main(["completion", "bash", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == make_script("bash")
+    assert main(["completion", "tcsh"]) == 2
+    assert "choose bash, zsh or fish" in capsys.readouterr().err
+
+
+def test_the_script_needs_neither_torch_nor_textual():
+    code = "import sys; from cockpit.cli import main; main(['completion', 'bash']); "
+    code += "sys.exit(bool({'torch', 'textual'} & {*sys.modules}))"
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
