@@ -85,11 +85,16 @@ class Found(NamedTuple):
     """The filter that was taken for what is meant, because none is found by the one that was typed."""
 
 
-def search(text: str, rows: Sequence[RunInfo]) -> Found:
+def search(text: str, rows: Sequence[RunInfo], *, typing: bool = True) -> Found:
     """Return the rows that match a filter as a person types it.
 
     Where nothing matches, a value may be the beginning of one that some run has, and the last word that of a field's
     name.
+
+    Args:
+        text: The filter.
+        rows: All rows.
+        typing: Whether the last word may go on.
 
     Raises:
         CockpitError: When a term cannot be understood.
@@ -100,7 +105,7 @@ def search(text: str, rows: Sequence[RunInfo]) -> Found:
         return Found(found)
     *before, last = _WORDS.findall(text) or [""]
     begun = last.lower().lstrip("-!")
-    if begun and text.endswith(last) and any(name.startswith(begun) for name in fields()):
+    if typing and begun and text.endswith(last) and any(name.startswith(begun) for name in fields()):
         shorter = search(" ".join(before), rows)
         return Found(shorter.rows, shorter.meant or " ".join(before))
     for field, value in query.exact:

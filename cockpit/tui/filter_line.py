@@ -66,6 +66,7 @@ class FilterLine(Vertical):
         self._good = ""
         self._mistake = ""
         self._meant = ""
+        self._typing = False
         self._written = Content()
 
     def compose(self) -> ComposeResult:
@@ -83,7 +84,7 @@ class FilterLine(Vertical):
         """Return the rows that match, in their order."""
         self._rows, text, self._meant = rows, self.text, ""
         try:
-            found = search(text, rows) if text.strip() else None
+            found = search(text, rows, typing=self._typing) if text.strip() else None
             self._good, self._mistake = text, ""
         except CockpitError as error:
             self._mistake = str(error)
@@ -95,7 +96,7 @@ class FilterLine(Vertical):
 
     def open(self) -> None:
         """Let the user type."""
-        self.display = True
+        self.display = self._typing = True
         self.query_one(Input).focus()
         self._draw()
 
@@ -114,6 +115,7 @@ class FilterLine(Vertical):
     @on(Input.Submitted)
     def _leave(self, event: Input.Submitted) -> None:
         event.stop()
+        self._typing = False
         self.display = bool(self.text.strip())
         self.post_message(self.Left())
 

@@ -251,6 +251,7 @@ class RunsScreen(Deeds):
 
     @on(FilterLine.Left)
     def _leave_filter(self) -> None:
+        self._draw()
         self.query_one(RunTable).focus()
 
 
