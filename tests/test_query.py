@@ -10,9 +10,10 @@ from properties import attempt, examples
 
 from cockpit import fields
 from cockpit.errors import CockpitError
-from cockpit.query import Query, complete, parse, search
+from cockpit.query import Query, parse
 from cockpit.recipe import Recipe
 from cockpit.status import RunInfo, TestScores
+from cockpit.suggest import complete, search
 
 
 def row(number: int = 1, **values) -> RunInfo:

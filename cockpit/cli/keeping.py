@@ -12,10 +12,10 @@ from cockpit.cli.common import open_store, print_json, print_table, say, show
 from cockpit.cli.fields import RunRef
 from cockpit.cli.runs import find_rows
 from cockpit.errors import CockpitError, unknown
-from cockpit.query import form
 from cockpit.store import Run, RunStore
 from cockpit.store.remarks import change_tags
 from cockpit.store.trash import Deleted, Trash, deleted, restore, sweep
+from cockpit.suggest import form
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

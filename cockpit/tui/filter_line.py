@@ -16,8 +16,8 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
 from cockpit.errors import CockpitError
-from cockpit.query import complete, hint, search
 from cockpit.status import RunInfo
+from cockpit.suggest import complete, hint, search
 from cockpit.tui.text import plain, words
 
 _EXAMPLES = ("model:resnet*", "status:running,failed", "val>90%", "took>2h", "tag:x", "-word")
