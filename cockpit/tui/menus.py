@@ -30,6 +30,10 @@ class Menu(OptionList):
         """Leave enter to the screen."""
         self._bindings.key_to_bindings.pop("enter", None)
 
+    def on_resize(self) -> None:
+        """Keep the choice in sight."""
+        self.call_after_refresh(self.scroll_to_highlight)
+
     @property
     def chosen(self) -> str | None:
         """The value of the highlighted line."""

@@ -76,7 +76,6 @@ class NewRunScreen(CockpitScreen[None]):
         """Name the columns that fit."""
         columns = "size · the seed's C10, C100 · yours (* not its recipe)" if self.size.width >= _WIDE else ""
         self._menu("model").border_subtitle = columns
-        self.call_after_refresh(self._menu("model").scroll_to_highlight)
         self._explain()
 
     def on_like_read(self, event: LikeRead) -> None:

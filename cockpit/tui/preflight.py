@@ -129,6 +129,7 @@ def describe(outlook: Outlook) -> Content:
     has = "" if free is None or total is None else f"{device} has {free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
     left = "" if outlook.disk_free_bytes is None else f"{outlook.disk_free_bytes / 1e9:,.1f} GB free"
     against = misgivings(outlook)
+    how = f"{plain(outlook.precision, 10)} {plain(outlook.way, 10)}"
     lines = [
         _line(
             "time",
@@ -138,7 +139,7 @@ def describe(outlook: Outlook) -> Content:
         ),
         _line("memory", f"{outlook.peak_bytes / 2**30:.2f} GiB at its peak", has),
         _line("disk", f"{outlook.disk_bytes / 1e6:,.1f} MB and the records", left),
-        _line("computes", f"{outlook.precision} {outlook.way}", plain(outlook.reason)),
+        _line("computes", how, plain(outlook.reason).removeprefix(f"{how} ")),
         *(_line("but", plain(sentence)).stylize("bold $text-error") for sentence in against),
     ]
     return Content("\n").join(lines)

@@ -53,6 +53,7 @@ async def test_it_says_what_the_run_needs_and_when_that_is_of_another_form(app, 
         await settle(pilot, lambda: "for the whole run" in screen_text(app))
         for part in ("img/s", "GiB at its peak", "GiB free", "MB and the records", "GB free", "fp32 eager"):
             assert part in screen_text(app)
+        assert "resnet20" in screen_text(app).partition("Preflight")[0], "the choice stays in sight"
         wait_for(lambda: not list(scratch.iterdir()))
         assert "ctrl+t measures this" not in screen_text(app)
         screen.query_one("#seed", Input).value = "5"
