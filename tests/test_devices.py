@@ -21,6 +21,7 @@ def test_the_memory_of_a_device_is_found_by_what_a_backend_calls_it():
     free, total = memory_of("cpu")
     assert total == psutil.virtual_memory().total
     assert free is not None
+    assert total is not None
     assert 0 < free < total
     assert memory_of("cuda:99 NVIDIA H200") == (None, None)
 

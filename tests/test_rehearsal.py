@@ -78,9 +78,9 @@ def test_it_does_not_outlive_a_killed_starter(tiny, scratch, tmp_path, monkeypat
 
 def outlook(**changes) -> Outlook:
     facts: dict[str, Any] = {"device": "cuda:0 NVIDIA H200", "precision": "bf16", "way": "graph", "reason": ""}
-    figures = {"img_per_s": 1.0, "epoch_s": 1.0, "total_s": 1.0, "peak_bytes": 2**30, "disk_bytes": 10**6}
-    room = {"memory_free_bytes": 2**32, "memory_total_bytes": 2**33, "disk_free_bytes": 10**9}
-    return Outlook(**facts | figures | room | changes)
+    facts |= {"img_per_s": 1.0, "epoch_s": 1.0, "total_s": 1.0, "peak_bytes": 2**30, "disk_bytes": 10**6}
+    facts |= {"memory_free_bytes": 2**32, "memory_total_bytes": 2**33, "disk_free_bytes": 10**9}
+    return Outlook(**facts | changes)
 
 
 @pytest.mark.parametrize(
