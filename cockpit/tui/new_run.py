@@ -74,7 +74,7 @@ class NewRunScreen(CockpitScreen[None]):
 
     def on_resize(self) -> None:
         """Name the columns that fit."""
-        columns = "size · the seed's C10, C100 · yours (* not its recipe)" if self.size.width >= _WIDE else ""
+        columns = "size · seed's C10, C100 · yours (* own recipe)" if self.size.width >= _WIDE else ""
         self._menu("model").border_subtitle = columns
         self._explain()
 
