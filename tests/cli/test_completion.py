@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from folders import make_run
+from terminal import Terminal
 
 from cockpit.cli import main
 from cockpit.cli.completion import SHELLS, make_script
@@ -115,3 +116,15 @@ def test_the_script_needs_neither_torch_nor_textual():
     code = "import sys; from cockpit.cli import main; main(['completion', 'bash']); "
     code += "sys.exit(bool({'torch', 'textual'} & {*sys.modules}))"
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_zsh_completes_with_the_same_script(tmp_path):
+    if shutil.which("zsh") is None:
+        pytest.skip("zsh is not installed")
+    path = tmp_path / "script"
+    path.write_text(make_script("zsh"))
+    with Terminal("zsh", "-f", "-i", columns=100) as terminal:
+        terminal.press(f'autoload -Uz compinit && compinit -u -D; source {path}; echo re""ady\n')
+        terminal.wait_for_text("ready")
+        terminal.press("cockpit train --model vgg16\t")
+        terminal.wait_for_text("--model vgg16_bn")
