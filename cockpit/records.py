@@ -284,7 +284,7 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of the file with what the network said of each image; empty where there is none, as in older runs."""
 
 
-class Guess(msgspec.Struct, frozen=True, kw_only=True):
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A class that a network takes an image for."""
 
     name: str
@@ -298,7 +298,7 @@ class Classified(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     file: str
     """Its path, as it was given."""
-    guesses: list[Guess] = []
+    guesses: list[Answer] = []
     """The five likeliest classes, the likeliest first; empty when the file gives no image."""
     error: str = ""
     """Why it gives none."""

@@ -35,7 +35,7 @@ def classify(run: Run, paths: Sequence[Path], device: str) -> list[records.Class
             found[index] = pictures.read_picture(path.expanduser(), formats=pictures.any_formats())
         except pictures.Unusable as error:
             reasons[index] = str(error)
-    guesses: dict[int, list[records.Guess]] = {}
+    guesses: dict[int, list[records.Answer]] = {}
     if found:
         told = _ask(best, np.stack([*found.values()]), choose_backend_of(run, best.recipe, device))
         guesses = dict(zip(found, told, strict=True))
@@ -45,7 +45,7 @@ def classify(run: Run, paths: Sequence[Path], device: str) -> list[records.Class
     ]
 
 
-def _ask(best: Best, images: np.ndarray, backend: Backend) -> list[list[records.Guess]]:
+def _ask(best: Best, images: np.ndarray, backend: Backend) -> list[list[records.Answer]]:
     answers: list[Answers] = []
     labels = np.zeros(len(images), np.int64)
     bank = ImageBank(images, labels, best.normalization, backend.device)
@@ -56,7 +56,7 @@ def _ask(best: Best, images: np.ndarray, backend: Backend) -> list[list[records.
         raise CockpitError("the network's outputs are not finite: its training diverged; train it with a lower lr")
     return [
         [
-            records.Guess(name=best.classes[index], probability=min(1.0, share))
+            records.Answer(name=best.classes[index], probability=min(1.0, share))
             for index, share in zip(*one, strict=True)
         ]
         for one in zip(classes, probabilities.tolist(), strict=True)

@@ -11,7 +11,7 @@ from cockpit.tui.axes import compact, compact_time
 from cockpit.tui.chart import Chart
 from cockpit.tui.chart_settings import ChartSettings, recall, remember
 from cockpit.tui.chartdata import ChartData
-from cockpit.tui.screen import CockpitScreen
+from cockpit.tui.screen import CockpitScreen, write
 from cockpit.tui.text import words
 
 
@@ -29,7 +29,6 @@ class ChartScreen(CockpitScreen[None]):
         """Where values are read, on the present axis; None for the newest."""
         self.zoomed = ""
         """The chart that has all the room; empty for none."""
-        self._written: dict[str, Content] = {}
 
     def draw(self) -> None:
         """Draw everything that differs."""
@@ -101,10 +100,8 @@ class ChartScreen(CockpitScreen[None]):
         ]
 
     def write(self, name: str, content: Content) -> None:
-        """Write a line unless it stands there already: what is written again goes over the link again."""
-        if self._written.get(name) != content:
-            self._written[name] = content
-            self.query_one(f"#{name}", Static).update(content, layout=name == "note")
+        """Write a line unless it stands there already."""
+        write(self.query_one(f"#{name}", Static), content, layout=name == "note")
 
     def choose(self, settings: ChartSettings) -> None:
         """Draw otherwise, here and wherever else there are charts."""

@@ -108,7 +108,7 @@ class ClassifyScreen(ModalScreen[None]):
             sentence = f"{cells(str(event.path.name), 40)}: {cells(best.name, 30)}, {100 * best.probability:.1f} %"
             self._say(words((sentence, "bold $text-success")))
 
-    def _show(self, image: "np.ndarray | None", guesses: tuple[records.Guess, ...]) -> None:
+    def _show(self, image: "np.ndarray | None", guesses: tuple[records.Answer, ...]) -> None:
         self.query_one("#classified").display = image is not None
         self.query_one(Picture).show(image)
         bars = guess_bars([guess.name for guess in guesses], [guess.probability for guess in guesses], 38)
@@ -126,7 +126,7 @@ class ClassifyScreen(ModalScreen[None]):
         self.dismiss()
 
 
-def _answer(told: bytes, said: bytes) -> tuple[tuple[records.Guess, ...], str]:
+def _answer(told: bytes, said: bytes) -> tuple[tuple[records.Answer, ...], str]:
     """Return the guesses and the reason why there are none, from what the process wrote."""
     try:
         (one,) = msgspec.json.decode(told, type=list[records.Classified])

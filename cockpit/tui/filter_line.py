@@ -10,7 +10,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.content import Content
 from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
@@ -18,6 +17,7 @@ from textual.widgets import Input, Static
 from cockpit.errors import CockpitError
 from cockpit.status import RunInfo
 from cockpit.suggest import complete, hint, search
+from cockpit.tui.screen import write
 from cockpit.tui.text import plain, words
 
 _EXAMPLES = ("model:resnet*", "status:running,failed", "val>90%", "took>2h", "tag:x", "-word")
@@ -67,7 +67,6 @@ class FilterLine(Vertical):
         self._mistake = ""
         self._meant = ""
         self._typing = False
-        self._written = Content()
 
     def compose(self) -> ComposeResult:
         """Lay out the line and its hint."""
@@ -128,9 +127,7 @@ class FilterLine(Vertical):
         else:
             said = hint(self.text, self._rows)
             content = words((plain(said), "dim")) if said else words(*_dim(_EXAMPLES), between="  ")
-        if content != self._written:
-            self._written = content
-            self.query_one("#filter-hint", Static).update(content, layout=False)
+        write(self.query_one("#filter-hint", Static), content)
 
 
 def _dim(examples: Sequence[str]) -> list[tuple[str, str]]:

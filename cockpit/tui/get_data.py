@@ -17,7 +17,7 @@ from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.choice import Choice
 from cockpit.tui.menus import DOWNLOAD
 from cockpit.tui.messages import ErrandChecked, ErrandEnded, ErrandTold
-from cockpit.tui.screen import show_error, tell
+from cockpit.tui.screen import show_error, tell, write
 from cockpit.tui.text import bar, plain, words
 
 _BAR = 30
@@ -37,7 +37,6 @@ class GetDataScreen(ModalScreen[str]):
         self._errand: Errand | None = None
         self._mistake = "…"
         self._busy = False
-        self._written: dict[str, Content] = {}
 
     def compose(self) -> ComposeResult:
         """Lay out what is wanted, what that means, and how far it is."""
@@ -163,9 +162,7 @@ class GetDataScreen(ModalScreen[str]):
             self.dismiss(None)
 
     def _write(self, name: str, content: Content) -> None:
-        if self._written.get(name) != content:
-            self._written[name] = content
-            self.query_one(f"#{name}", Static).update(content)
+        write(self.query_one(f"#{name}", Static), content, layout=True)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show what went wrong in the background."""

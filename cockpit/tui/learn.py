@@ -15,9 +15,9 @@ from cockpit.status import LIVE
 from cockpit.store import Run
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.learning import LearnReader, LearnView
-from cockpit.tui.screen import CockpitScreen
+from cockpit.tui.screen import CockpitScreen, write
 from cockpit.tui.text import COLORS, plain, status_word, words
-from cockpit.tui.tiles import Tile, is_same, plan_tiles
+from cockpit.tui.tiles import Tile, plan_tiles
 from cockpit.tui.watch import poll
 
 if TYPE_CHECKING:
@@ -73,7 +73,6 @@ class LearnScreen(CockpitScreen[None]):
         self._view: LearnView | None = None
         self._epoch: int | None = None
         """The epoch that is looked at; None follows the newest."""
-        self._written: dict[str, Content] = {}
         self._player: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -167,10 +166,7 @@ class LearnScreen(CockpitScreen[None]):
         return words((f"epoch {shown.epoch}{planned}", "bold"), right, (where, "$foreground 60%"), between=" · ")
 
     def _write(self, name: str, content: Content) -> None:
-        """Write a line unless it stands there already: what is written again goes over the link again."""
-        if not is_same(self._written.get(name), content):
-            self._written[name] = content
-            self.query_one(f"#{name}", Static).update(content, layout=False)
+        write(self.query_one(f"#{name}", Static), content)
 
     def _go(self, place: int) -> None:
         """Look at one of the recorded epochs; at the last one the newest is followed."""

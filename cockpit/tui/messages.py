@@ -10,7 +10,7 @@ from cockpit.dispatch.look import Look
 from cockpit.errands import Errand
 from cockpit.gallery import ClassCount
 from cockpit.recipe import Recipe
-from cockpit.records import Guess, TestReport
+from cockpit.records import Answer, TestReport
 from cockpit.rehearsal import Outlook
 from cockpit.status import RunInfo
 from cockpit.store import Run
@@ -249,7 +249,7 @@ class ReportRead(Message):
 class ImageClassified(Message):
     """More is known of an image file that was to be classified."""
 
-    def __init__(self, path: Path, image: "np.ndarray | None", guesses: tuple[Guess, ...], reason: str) -> None:
+    def __init__(self, path: Path, image: "np.ndarray | None", guesses: tuple[Answer, ...], reason: str) -> None:
         """Carry the picture as the network sees it, its guesses once they are there, and what went wrong."""
         super().__init__()
         self.path = path

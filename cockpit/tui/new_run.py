@@ -20,7 +20,7 @@ from cockpit.tui.messages import LaunchRefused, LikeRead, RunLaunched, RunQueued
 from cockpit.tui.places_pane import PlacesPane
 from cockpit.tui.preflight import PreflightPane, Subject
 from cockpit.tui.recipe_form import RecipeForm
-from cockpit.tui.screen import CockpitScreen, show_error, tell
+from cockpit.tui.screen import CockpitScreen, show_error, tell, write
 from cockpit.tui.text import plain, words
 from cockpit.tui.watch import OwnBest
 from nets.catalog import MODELS
@@ -47,7 +47,6 @@ class NewRunScreen(CockpitScreen[None]):
         self._recipe: Recipe | None = None
         self._launching = False
         self._own_bests: dict[tuple[str, str], OwnBest] = {}
-        self._written: dict[str, Content] = {}
 
     def compose(self) -> ComposeResult:
         """Lay out the panes, the explanation of what is focused, the command and the keys."""
@@ -126,13 +125,11 @@ class NewRunScreen(CockpitScreen[None]):
         self._write("verdict", words((plain(sentence), style)))
 
     def _write(self, name: str, content: Content) -> None:
-        """Write a text unless it stands there already."""
-        old = self._written.get(name, Content())
-        if old != content:
-            self._written[name] = content
-            width = max(1, self.size.width - 2)
-            grown = content.cell_length // width != old.cell_length // width
-            self.query_one(f"#{name}", Static).update(content, layout=grown or not old)
+        static = self.query_one(f"#{name}", Static)
+        before = static.content if isinstance(static.content, Content) else Content()
+        width = max(1, self.size.width - 2)
+        grown = content.cell_length // width != before.cell_length // width
+        write(static, content, layout=grown or not before)
 
     def on_descendant_focus(self) -> None:
         """Explain what has the focus."""
@@ -192,7 +189,7 @@ class NewRunScreen(CockpitScreen[None]):
 
     def action_copy(self) -> None:
         """Put the command into the clipboard of the terminal."""
-        text = self._written.get("command", Content()).plain.removeprefix("$ ")
+        text = str(self.query_one("#command", Static).content).removeprefix("$ ")
         self.app.copy_to_clipboard(text)
         tell(self.app, f"copied, where the terminal allows it: {text}")
 

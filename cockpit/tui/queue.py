@@ -18,7 +18,7 @@ from cockpit.status import RunInfo
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.columns import Column
 from cockpit.tui.messages import QueueRead
-from cockpit.tui.screen import CockpitScreen, tell
+from cockpit.tui.screen import CockpitScreen, tell, write
 from cockpit.tui.table import RowTable
 from cockpit.tui.text import SYMBOLS, plain, words
 from cockpit.tui.watch import QueueReader, poll
@@ -84,7 +84,6 @@ class QueueScreen(CockpitScreen[None]):
         """Begin without knowing anything."""
         super().__init__()
         self._look: Look | None = None
-        self._written: dict[str, Content] = {}
 
     def compose(self) -> ComposeResult:
         """Lay out the title, the table, the detail of the chosen run, the devices and the keys."""
@@ -136,10 +135,7 @@ class QueueScreen(CockpitScreen[None]):
         self._write("detail", _describe(row) if row else Content())
 
     def _write(self, name: str, content: Content) -> None:
-        """Write a text unless it stands there already."""
-        if self._written.get(name) != content:
-            self._written[name] = content
-            self.query_one(f"#{name}", Static).update(content, layout=name == "devices")
+        write(self.query_one(f"#{name}", Static), content, layout=name == "devices")
 
     def _table(self) -> RowTable[QueueRow]:
         return self.query_one(RowTable)

@@ -16,7 +16,7 @@ from cockpit.tui import report_views as views
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.messages import ReportRead
 from cockpit.tui.mistakes import Mistakes
-from cockpit.tui.screen import CockpitScreen, tell
+from cockpit.tui.screen import CockpitScreen, tell, write
 from cockpit.tui.text import percent, plain, words
 
 if TYPE_CHECKING:
@@ -82,7 +82,6 @@ class ReportScreen(CockpitScreen[None]):
         self._report: Report | None = None
         self._chosen = "classes"
         self._zoomed = False
-        self._written: dict[str, Content] = {}
 
     def compose(self) -> ComposeResult:
         """Lay out the figures, the sections and the keys."""
@@ -200,10 +199,7 @@ class ReportScreen(CockpitScreen[None]):
         return self.query_one(f"#{name}", Section)
 
     def _write(self, name: str, content: Content) -> None:
-        before = self._written.get(name)
-        if before is None or not before.is_same(content):  # == compares texts alone
-            self._written[name] = content
-            self.query_one(f"#{name}", Static).update(content, layout=False)
+        write(self.query_one(f"#{name}", Static), content)
 
     def on_resize(self) -> None:
         """Show one section or all."""

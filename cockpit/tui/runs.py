@@ -17,6 +17,7 @@ from cockpit.tui.filter_line import FilterLine
 from cockpit.tui.messages import RunsRead
 from cockpit.tui.remarks import ask_note
 from cockpit.tui.row_detail import describe_row
+from cockpit.tui.screen import write
 from cockpit.tui.table import RunTable
 from cockpit.tui.text import plain, words
 from cockpit.tui.watch import RunsLook, poll
@@ -44,7 +45,6 @@ class RunsScreen(Deeds):
         self._look = RunsLook((), complete=False)
         self._sort = ""
         self._reverse = False
-        self._written: dict[str, Content] = {}
 
     def compose(self) -> ComposeResult:
         """Lay out the title, the table, the detail of the chosen run, the filter and the keys."""
@@ -145,10 +145,7 @@ class RunsScreen(Deeds):
         self._write("detail", describe_row(row) if row else Content())
 
     def _write(self, name: str, content: Content) -> None:
-        """Write a text unless it stands there already."""
-        if self._written.get(name) != content:
-            self._written[name] = content
-            self.query_one(f"#{name}", Static).update(content, layout=False)
+        write(self.query_one(f"#{name}", Static), content)
 
     @on(RunTable.Opened)
     def action_open(self) -> None:

@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from textual.app import App
+from textual.content import Content
 from textual.geometry import Region
 from textual.screen import ModalScreen, Screen
 from textual.strip import Strip
+from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
 from cockpit.errors import CockpitError
@@ -50,6 +52,19 @@ class Dialog(ModalScreen[Result]):
             strip.adjust_cell_length(max(strip.cell_length, crop.right)).crop(crop.x, crop.right).discard_meta()
             for strip in strips[crop.y : crop.bottom]
         ]
+
+
+def write(static: Static, content: Content, *, layout: bool = False) -> None:
+    """Write a text unless it stands there already: what is written again goes over the link again.
+
+    Args:
+        static: The place.
+        content: The text.
+        layout: Whether it may need more or fewer rows than before.
+    """
+    before = static.content
+    if not (isinstance(before, Content) and before.is_same(content)):  # == compares the texts alone, not their styles
+        static.update(content, layout=layout)
 
 
 def show_error(app: App, error: BaseException | None) -> None:

@@ -12,6 +12,7 @@ from cockpit.guesses import is_right, levels, right_since, told_of
 from cockpit.records import Guess, Guesses
 from cockpit.tui.learning import LearnView
 from cockpit.tui.pictures import Picture
+from cockpit.tui.screen import write
 from cockpit.tui.text import bar, cells, words
 
 TEXT_ROWS = 4
@@ -51,18 +52,12 @@ def plan_tiles(count: int, width: int, height: int, *, pictures: bool = True) ->
     return best
 
 
-def is_same(one: Content | None, other: Content) -> bool:
-    """Tell whether two contents look alike: their own comparison looks at the text alone."""
-    return one is not None and one.plain == other.plain and one.spans == other.spans
-
-
 class Tile(Vertical):
     """A picture and four lines below it."""
 
     def __init__(self, number: int) -> None:
         """Begin empty."""
         super().__init__(id=f"tile-{number}", classes="tile")
-        self._written = Content()
 
     def compose(self) -> ComposeResult:
         """Lay out picture and lines."""
@@ -80,9 +75,7 @@ class Tile(Vertical):
         """Show an image at the last of these epochs; what stands there already is not drawn again."""
         self.query_one(Picture).show(view.pictures.get(guess.image))
         content = describe_guess(view, epochs, guess, width)
-        if not is_same(self._written, content):
-            self._written = content
-            self.query_one(Static).update(content, layout=False)
+        write(self.query_one(Static), content)
 
 
 def describe_guess(view: LearnView, epochs: Sequence[Guesses], guess: Guess, width: int) -> Content:
