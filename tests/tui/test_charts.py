@@ -1,6 +1,7 @@
 """The charts of a run under its keys: axis, grain, smoothing, cursor, zoom, and that they are remembered."""
 
 import itertools
+from typing import get_args
 
 import generator
 import numpy as np
@@ -11,6 +12,7 @@ from cockpit import records
 from cockpit.recipe import usual_recipe
 from cockpit.remembered import Remembered
 from cockpit.series import Series
+from cockpit.series.curves import XAxis
 from cockpit.series.smoothing import ema
 from cockpit.tui import cursor
 from cockpit.tui.chart import Chart
@@ -53,10 +55,19 @@ def title(app, name: str) -> str:
     return chart(app, name).render_line(0).text
 
 
-def drawn(app, name: str) -> dict[str, Line]:
+def data_of(app, name: str) -> ChartData:
     data = chart(app, name).data
     assert data is not None
-    return {line.name: line for line in data.lines}
+    return data
+
+
+def at(screen: RunScreen) -> float:
+    assert screen.cursor is not None
+    return screen.cursor
+
+
+def drawn(app, name: str) -> dict[str, Line]:
+    return {line.name: line for line in data_of(app, name).lines}
 
 
 async def test_the_reading_line_tells_the_settings_and_every_key_changes_one(app, store):
@@ -85,10 +96,8 @@ async def test_each_axis_has_the_records_and_ends_where_the_plan_does(app, store
     run, series = trained(store, epochs=6, planned=10)
     async with app.run_test(size=(120, 40)) as pilot:
         await opened(app, pilot, run)
-        for x, end in (("epoch", 10.0), ("step", 200.0), ("time", 48.0)):
-            data = chart(app, "loss").data
-            assert data is not None
-            assert data.x_limits == (0.0, end)
+        for x, end in zip(get_args(XAxis), (10.0, 200.0, 48.0), strict=True):
+            assert data_of(app, "loss").x_limits == (0.0, end)
             np.testing.assert_array_equal(drawn(app, "loss")["train"].x, series.curve("loss", x).x)
             np.testing.assert_array_equal(drawn(app, "accuracy")["val"].x, series.curve("val_acc", x).x)
             await pilot.press("x")
@@ -113,12 +122,12 @@ async def test_smoothing_draws_the_average_over_the_envelope_and_reads_the_recor
         await opened(app, pilot, run)
         for half_life in (2, 8, 32):
             await settle(pilot, lambda n=half_life: np.allclose(drawn(app, "loss")["train"].y, ema(raw, n)))
-            lines = chart(app, "loss").data.lines
+            lines = data_of(app, "loss").lines
             assert [line.style for line in lines if line.name != "val"][:2] == ["envelope", "line"]
             assert f"train {raw[-1]:.3f}" in title(app, "loss")
             await pilot.press("e")
         await settle(pilot, lambda: np.array_equal(drawn(app, "loss")["train"].y, raw))
-        assert [line.style for line in chart(app, "loss").data.lines] == ["line", "line"]
+        assert [line.style for line in data_of(app, "loss").lines] == ["line", "line"]
 
 
 async def test_a_logarithmic_axis_is_for_loss_and_rate_alone(app, store):
@@ -127,7 +136,7 @@ async def test_a_logarithmic_axis_is_for_loss_and_rate_alone(app, store):
         await opened(app, pilot, run)
         await pilot.press("y")
         await pilot.pause()
-        assert [chart(app, name).data.log_y for name in ("loss", "accuracy", "lr")] == [True, False, True]
+        assert [data_of(app, name).log_y for name in ("loss", "accuracy", "lr")] == [True, False, True]
 
 
 def expected(series: Series, x: float) -> tuple[str, str, str]:
@@ -153,13 +162,13 @@ async def test_the_cursor_reads_the_records_it_stands_on(app, store, size):
             await pilot.press(key)
             await pilot.pause()
             assert screen.cursor in samples
-            if screen.cursor < 1:
+            if at(screen) < 1:
                 continue
-            loss, acc, val = expected(series, screen.cursor)
+            loss, acc, val = expected(series, at(screen))
             assert loss in title(app, "loss")
             assert acc in title(app, "accuracy")
             assert val in title(app, "accuracy")
-            place = series.snapshot().place(screen.cursor, "epoch")
+            place = series.snapshot().place(at(screen), "epoch")
             assert f"epoch {screen.cursor:.2f}".removesuffix(".00") in reading(app)
             assert f"step {place.step:.0f} · {place.time:.0f}s" in reading(app)
         await pilot.press("home")
@@ -266,7 +275,7 @@ async def test_the_best_epoch_and_resumes_are_marked_on_every_axis(app, store):
     async with app.run_test(size=(120, 40)) as pilot:
         await opened(app, pilot, run)
         for best, joint in ((1.0, 2.0), (11.0, 22.0), (2.0, 4.0)):
-            marks = {mark.letter: mark.x for mark in chart(app, "accuracy").data.marks}
+            marks = {mark.letter: mark.x for mark in data_of(app, "accuracy").marks}
             assert marks == {"b": best, "r": joint}
             await pilot.press("x")
             await pilot.pause()
@@ -351,4 +360,4 @@ async def test_a_finished_run_is_as_long_as_it_took(app, store):
         await opened(app, pilot, run)
         await pilot.press("x", "x")
         await pilot.pause()
-        assert chart(app, "loss").data.x_limits == (0.0, 6.0)
+        assert data_of(app, "loss").x_limits == (0.0, 6.0)
