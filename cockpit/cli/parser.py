@@ -18,6 +18,7 @@ from cockpit.cli import (
     datasets,
     keeping,
     learn,
+    log,
     measure,
     models,
     notify,
@@ -126,6 +127,7 @@ AnyCommand = (
     | Annotated[curves.Curves, subcommand("curves")]
     | Annotated[compare.Compare, subcommand("compare")]
     | Annotated[learn.Learn, subcommand("learn")]
+    | Annotated[log.Log, subcommand("log")]
     | Annotated[training.Stop, subcommand("stop")]
     | Annotated[training.Resume, subcommand("resume")]
     | Annotated[measure.Preflight, subcommand("preflight")]

@@ -160,7 +160,7 @@ class RunsScreen(Deeds):
 
     def action_clone(self) -> None:
         """Open the form of a new run, filled like the run under the cursor."""
-        if row := self._chosen():
+        if row := self.chosen():
             self.cockpit.open_like(row)
 
     def action_queue(self) -> None:

@@ -188,3 +188,14 @@ def test_watch_prints_an_alarm_when_it_begins(store):
     finally:
         trainer.kill()
         trainer.wait()
+
+
+def test_the_end_of_a_log_is_printed_harmlessly(store, capsys):
+    run = finished(make_run(store, FIRST))
+    assert main(["log", FIRST, "--runs", str(store.root)]) == 0
+    assert "printed nothing yet" in capsys.readouterr().err
+    run.log_path.write_text("first\nsecond\n\x1b[31mthird\n")
+    assert said(store, capsys, "log", FIRST, "--lines", "2") == "second\n\N{REPLACEMENT CHARACTER}[31mthird\n"
+    assert json.loads(said(store, capsys, "log", FIRST, "--json"))["lines"] == ["first", "second", "\x1b[31mthird"]
+    assert main(["log", FIRST, "--lines", "0", "--runs", str(store.root)]) == 2
+    assert "--lines 0 prints nothing; take 1 or more" in capsys.readouterr().err
