@@ -24,9 +24,13 @@ class Line:
     """An envelope is dimmed and beneath all lines."""
     read: np.ndarray | None = None
     """(N,), what the legend reads where `y` is smoothed: the records themselves. None: `y`."""
+    until: float | None = None
+    """Behind this x nothing is read, as the run had ended; None where the last value holds on."""
 
     def value(self, cursor: float | None, slack: float = 0.0) -> float | None:
         """Return the newest value, or the last one not behind the cursor by more than the slack; None before any."""
+        if cursor is not None and self.until is not None and cursor > self.until + slack:
+            return None
         size = self.x.size if cursor is None else int(np.searchsorted(self.x, cursor + slack, side="right"))
         return float((self.y if self.read is None else self.read)[size - 1]) if size else None
 

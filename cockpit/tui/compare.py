@@ -1,6 +1,7 @@
 """Several runs over each other: their curves in a colour each, what differs in their recipes, what they reached."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import on, work
@@ -168,7 +169,8 @@ class CompareScreen(ChartScreen):
         elif part == "both":
             (beneath,) = lines_of(run.view, self.settings, train, "", color, envelope=False)
             lines.append(Line(name="", x=beneath.x, y=beneath.y, color=color, style="envelope"))
-        return lines
+        done = getattr(run.view.curves.place(run.view.epoch, "epoch"), self.settings.x)
+        return [replace(line, until=done) for line in lines]
 
     def _draw_table(self) -> None:
         if not self._compared:

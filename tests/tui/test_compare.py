@@ -197,6 +197,11 @@ async def test_the_cursor_reads_every_run_in_the_table(app, store):
                 f"{series.curve('val_loss').y[1]:.3f}",
                 f"{100 * series.curve('val_acc').y[1]:.1f}%",
             ]
+        await pilot.press("end")
+        await pilot.pause()
+        assert screen.cursor == 6.0, "the end of the longest"
+        rows = [line.split() for line in screen_text(app).splitlines() if line.startswith(" ━ ")]
+        assert [row[2] == "—" for row in rows] == [True, True, False], "the others had ended"
         await pilot.press("escape")
         await pilot.pause()
         assert "│ loss" not in app.screen.query_one(CompareTable).shown
