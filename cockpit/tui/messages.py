@@ -239,11 +239,12 @@ class TestEnded(Message):
 class ReportRead(Message):
     """A run's test was read."""
 
-    def __init__(self, report: "Report | None", reason: str) -> None:
-        """Carry the report, or None and why there is none."""
+    def __init__(self, report: "Report | None", reason: str = "", test: TestReport | None = None) -> None:
+        """Carry the report, or None, why there is none, and the figures of the test if there was one."""
         super().__init__()
         self.report = report
         self.reason = reason
+        self.test = report.test if report else test
 
 
 class ImageClassified(Message):

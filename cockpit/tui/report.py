@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from cockpit.errors import CockpitError
+from cockpit.records import TestReport
 from cockpit.store import Run
 from cockpit.tui import report_views as views
 from cockpit.tui.actions import KeyBar, bindings
@@ -18,6 +19,7 @@ from cockpit.tui.messages import ReportRead
 from cockpit.tui.mistakes import Mistakes
 from cockpit.tui.screen import CockpitScreen, tell, write
 from cockpit.tui.text import percent, plain, words
+from cockpit.tui.watch import read_report as read_test
 
 if TYPE_CHECKING:
     from textual.widget import Widget
@@ -111,15 +113,15 @@ class ReportScreen(CockpitScreen[None]):
         from cockpit.reports import read_report
 
         try:
-            self.post_message(ReportRead(read_report(self._run), ""))
+            self.post_message(ReportRead(read_report(self._run)))
         except CockpitError as error:
-            self.post_message(ReportRead(None, str(error)))
+            self.post_message(ReportRead(None, str(error), read_test(self._run)))
 
     async def on_report_read(self, event: ReportRead) -> None:
         """Show the report, or why there is none."""
         before, self._report = self._report, event.report
         testing = self._run.id in self.cockpit.testing
-        self._draw_head(event.reason, testing=testing)
+        self._draw_head(event.reason, event.test, testing=testing)
         report = event.report
         self.query_one("#report").display = report is not None
         if report is None or (before is not None and before.test == report.test):
@@ -142,25 +144,27 @@ class ReportScreen(CockpitScreen[None]):
     def _lowest_first(self) -> bool:
         return self.cockpit.remembered.get("report lowest first", True)
 
-    def _draw_head(self, reason: str, *, testing: bool) -> None:
+    def _draw_head(self, reason: str, test: TestReport | None, *, testing: bool) -> None:
         report, now = self._report, ("testing…", "$text-accent") if testing else ""
         empty = self.query_one("#report-empty", Static)
         empty.display = report is None
         if report is None:
-            self._write("report-title", words((plain(self._run.id), "bold"), now, between="  "))
-            self._write("report-figures", Content(""))
             remedy = "The report comes when the test is done." if testing else "t tests its best checkpoint."
             empty.update(words(plain(reason[:1].upper() + reason[1:]) + ".", remedy, between="\n\n"))
+        name = " · ".join(part for part in (report.model if report else "", test.dataset if test else "") if part)
+        title = [
+            ("Test report", "bold $accent"),
+            (plain(name), "bold") if name else "",
+            now,
+            (plain(self._run.id), "dim"),
+        ]
+        self._write("report-title", words(*title, between="  "))
+        if test is None:
+            self._write("report-figures", Content(""))
             return
-        test = report.test
-        name = " · ".join(part for part in (report.model, test.dataset) if part)
-        self._write(
-            "report-title",
-            words(("Test report", "bold $accent"), (plain(name), "bold"), now, (plain(test.run), "dim"), between="  "),
-        )
         scope = f"{test.images:,} images · epoch {test.epoch}" + (f" · {plain(test.device, 40)}" if test.device else "")
         scores = f"top-1 {percent(test.top1)} % · top-5 {percent(test.top5)} %"
-        more = f"loss {test.loss:.3f} · ECE {percent(report.calibration.ece)} %"
+        more = f"loss {test.loss:.3f}" + (f" · ECE {percent(report.calibration.ece)} %" if report else "")
         self._write(
             "report-figures", words((scores, "bold $text-success"), (more, "bold"), (scope, "dim"), between=" · ")
         )
@@ -247,7 +251,6 @@ class ReportScreen(CockpitScreen[None]):
     def action_test(self) -> None:
         """Test the best checkpoint again."""
         self.cockpit.test_run(self._run)
-        self._draw_head("it is being tested", testing=True)
 
     def action_classify(self) -> None:
         """Let the network classify image files."""

@@ -61,19 +61,19 @@ def confusion(report: "Report", width: int, height: int) -> Content:
     num_classes = len(report.classes)
     if num_classes <= MOST_CELLS:
         best = report.predictions.guesses[:, 0]
-        matrix = verdict.confusion(report.predictions.labels, best, num_classes)
-        heat = heat_map(matrix.tolist(), report.predictions.classes, width)
+        matrix, names = verdict.confusion(report.predictions.labels, best, num_classes), report.predictions.classes
     elif report.groups is not None:
-        heat = heat_map(report.groups.confusion.tolist(), [score.name for score in report.groups.scores], width)
+        matrix, names = report.groups.confusion, tuple(score.name for score in report.groups.scores)
     else:
-        heat = []
-    heat_width = max((line.cell_length for line in heat), default=0)
-    room = width - heat_width - 4
-    if heat and room >= _PAIRS_WIDTH:
-        pairs = _pairs(report, min(room, 60), max(height, len(heat)) - 1)
+        return Content("\n").join(_pairs(report, width, max(30, height)))
+    beside = width - _PAIRS_WIDTH - 4
+    fits_beside = beside >= 12 + 4 * len(names)
+    heat = heat_map(matrix.tolist(), names, beside if fits_beside else width)
+    heat_width = max(line.cell_length for line in heat)
+    if fits_beside:
+        pairs = _pairs(report, min(width - heat_width - 4, 60), max(height, len(heat)) - 1)
         return _side_by_side([heat, pairs], heat_width + 1)
-    pairs = _pairs(report, width, max(30, height))
-    return Content("\n").join([*heat, *([Content("")] if heat else []), *pairs])
+    return Content("\n").join([*heat, Content(""), *_pairs(report, width, max(30, height))])
 
 
 def heat_map(matrix: Sequence[Sequence[int]], names: Sequence[str], width: int) -> list[Content]:

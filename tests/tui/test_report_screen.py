@@ -181,6 +181,13 @@ async def test_a_run_without_a_report_says_why_and_that_t_tests_it(app, run, spo
         await settle(pilot, lambda: "no report to export yet" in toasts(app))
 
 
+async def test_an_older_test_shows_its_figures(app, run):
+    with_test(run, top1=0.972)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot, run, "t tests its best checkpoint")
+        assert "top-1 97.2 % · top-5 99.9 % · loss 0.103 · 359 images" in screen_text(app)
+
+
 async def test_hostile_predictions_are_refused_on_the_screen(app, run):
     predictions = make_predictions(0, 40, tuple("0123456789"))
     with_predictions(run, predictions._replace(guesses=np.full((40, 5), 60_000)), "digits")
