@@ -226,7 +226,7 @@ def start_classify(run: Run, paths: Sequence[Path], *, device: str = "auto") -> 
         CockpitError: When there is no checkpoint yet.
     """
     check_checkpoint(run)
-    images = [str(path.expanduser().absolute()) for path in paths]
+    images = [os.path.abspath(os.path.expanduser(path)) for path in paths]
     argv = [
         sys.executable,
         "-m",

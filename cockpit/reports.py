@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -177,7 +178,7 @@ def write_file(path: Path, data: bytes) -> Path:
     Raises:
         CockpitError: When it cannot be written.
     """
-    path = path.expanduser()
+    path = Path(os.path.expanduser(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data)

@@ -122,9 +122,9 @@ def check_rows(rows: list[dict], num_damaged: int = len(FILES)) -> dict[str, dic
 
 def listing(store: RunStore, capsys, num_damaged: int = len(FILES)) -> dict[str, dict]:
     """The rows of the damaged runs, after every reader of them was asked."""
-    assert ListRuns(store.root).execute() == 0
+    assert ListRuns(runs=store.root).execute() == 0
     capsys.readouterr()
-    assert ListRuns(store.root, json=True).execute() == 0
+    assert ListRuns(runs=store.root, json=True).execute() == 0
     rows = json.loads(capsys.readouterr().out)
     *_, look = RunsReader(store).look()
     assert [row.id for row in look.rows] == [row["id"] for row in rows]

@@ -79,7 +79,11 @@ def test_no_name_of_a_run_leads_out_of_the_runs_folder(examples, home):
         ref = str(store.root / name) if as_path else name
         found = attempt(lambda: store.get(ref))
         assert not isinstance(found, Run) or found.path.parent == store.root
-        for command in (ShowRun(ref, store.root), training.Test(ref, runs=store.root), RemoveRun((ref,), store.root)):
+        for command in (
+            ShowRun(ref, store.root),
+            training.Test((ref,), runs=store.root),
+            RemoveRun((ref,), store.root),
+        ):
             attempt(command.execute)
         for path in (Path(name), store.root / name):
             attempt(lambda path=path: store.remove(Run(path)))

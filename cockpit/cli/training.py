@@ -225,7 +225,7 @@ class Test:
         if len(self.words) > 1:
             raise CockpitError("name one run to test, or say with --run RUN whose network is to classify the images")
         ref = self.run or "".join(self.words)
-        if ref and not self.run and Path(ref).suffix and Path(ref).is_file():
+        if ref and not self.run and Path(ref).suffix and os.path.isfile(ref):
             raise CockpitError(f"{ref} is a file; say with --run RUN whose network is to classify it")
         if ref:
             run = store.get(ref)

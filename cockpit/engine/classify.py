@@ -1,5 +1,6 @@
 """What a run's best network takes image files for."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def classify(run: Run, paths: Sequence[Path], device: str) -> list[records.Class
     reasons: dict[int, str] = {}
     for index, path in enumerate(paths):
         try:
-            found[index] = pictures.read_picture(path.expanduser(), formats=pictures.any_formats())
+            found[index] = pictures.read_picture(Path(os.path.expanduser(path)), formats=pictures.any_formats())
         except pictures.Unusable as error:
             reasons[index] = str(error)
     guesses: dict[int, list[records.Answer]] = {}

@@ -1,5 +1,6 @@
 """Turns one image file into 32×32 RGB. An import reads with Pillow's decoders of the six formats and no others."""
 
+import os
 import struct
 import zlib
 from collections import Counter
@@ -54,7 +55,7 @@ def read_picture(path: Path, counts: Counter[str] | None = None, formats: tuple[
     import numpy as np
     from PIL import Image
 
-    if not path.is_file():  # a pipe would block for ever
+    if not os.path.isfile(path):  # a pipe would block for ever
         raise Unusable("not a regular file")
     try:
         with Image.open(path, formats=formats) as image:

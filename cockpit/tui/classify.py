@@ -1,5 +1,6 @@
 """Lets a run's network say what an image file shows, beside the picture as the network sees it."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,7 @@ class ClassifyScreen(ModalScreen[None]):
         typed = self.query_one(PathInput).value.strip()
         if typed:
             self._say(words(("the network is asked; torch takes a few seconds to load", "$text-accent")))
-            self._classify(Path(typed).expanduser())
+            self._classify(Path(os.path.expanduser(typed)))
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="classify")
     def _classify(self, path: Path) -> None:

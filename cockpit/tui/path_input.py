@@ -1,7 +1,6 @@
 """A line for a path, completed as a shell does."""
 
 import os
-from pathlib import Path
 
 from textual import work
 from textual.message import Message
@@ -40,7 +39,7 @@ class PathInput(Input):
 def complete_path(typed: str) -> tuple[str, tuple[str, ...]]:
     """Return what a typed path can only become, and the names that are possible next; folders end with a slash."""
     head, _, start = typed.rpartition("/")
-    folder = Path(f"{head}/" if "/" in typed else ".").expanduser()
+    folder = os.path.expanduser(f"{head}/" if "/" in typed else ".")
     try:
         with os.scandir(folder) as entries:
             found = [next(entries, None) for _ in range(_MOST)]
@@ -49,7 +48,7 @@ def complete_path(typed: str) -> tuple[str, tuple[str, ...]]:
             for entry in found
             if entry is not None and entry.name.startswith(start) and (start or not entry.name.startswith("."))
         )
-    except OSError:
+    except (OSError, ValueError):
         return typed, ()
     if not names:
         return typed, ()

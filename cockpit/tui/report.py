@@ -1,5 +1,6 @@
 """The test report: how good a run's best network is, where it errs, and how sure it is of itself."""
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -278,7 +279,7 @@ class ReportScreen(CockpitScreen[None]):
 
         from cockpit.reports import write_all
 
-        paths = write_all(report, Path(answer).expanduser().absolute())
+        paths = write_all(report, Path(os.path.expanduser(answer)).absolute())
         tell(self.app, f"wrote {', '.join(path.name for path in paths)} into {paths[0].parent}")
 
     def action_back(self) -> None:

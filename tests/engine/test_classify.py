@@ -138,6 +138,15 @@ def test_files_that_give_no_image_are_named_and_the_others_classified(run, tmp_p
     assert said.err.count("\n") == 5
 
 
+@pytest.mark.parametrize(
+    "name", ["~nobody-of-that-name/a.png", "a" * 300 + ".png", "b\0.png"], ids=["home", "long", "nul"]
+)
+def test_names_that_no_file_can_have_are_no_crash(run, capsys, name):
+    assert classify(run, name) == 2
+    assert "not a regular file" in capsys.readouterr().err
+    assert main(["test", name, "--runs", str(run.path.parent)]) == 2
+
+
 def test_a_program_in_postscript_is_not_run(run, tmp_path, capsys):
     (tmp_path / "page.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\n")
     assert classify(run, tmp_path / "page.eps") == 2

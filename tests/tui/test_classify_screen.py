@@ -107,6 +107,8 @@ def test_a_folder_is_completed_with_its_slash(tmp_path, monkeypatch):
     assert complete_path("") == ("folder/", ("folder/",))
     assert complete_path("~/f") == ("~/folder/", ("folder/",))
     assert complete_path(".h") == (".hidden", (".hidden",))
+    for impossible in ("~nobody-of-that-name/x", "a" * 5_000 + "/x", "b\0/x"):
+        assert complete_path(impossible) == (impossible, ())
     assert complete_path("none/x") == ("none/x", ())
 
 
