@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cockpit import records
+from cockpit import records, results
 from cockpit.lines import LineTail
 from cockpit.store import Run, Tail
 from cockpit.store.remarks import Remarks
@@ -49,7 +49,7 @@ class KeptRun(Run):
         """Return every submission to Slurm as last written, the oldest first."""
         return self._keep(self.submissions_path, super().submissions)
 
-    def test_report(self) -> records.TestReport | None:
+    def test_report(self) -> results.TestReport | None:
         """Return the test of the best weights, or None when there is none."""
         return self._keep(self.test_path, super().test_report)
 

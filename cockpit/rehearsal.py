@@ -15,7 +15,7 @@ from cockpit import devices, launch
 from cockpit.errors import CockpitError
 from cockpit.progress import Cancelled, Progress, Stop
 from cockpit.recipe import Recipe
-from cockpit.records import PREFLIGHT_STAGES, Estimate
+from cockpit.results import PREFLIGHT_STAGES, Estimate
 from cockpit.store import Run, RunStore
 
 SECONDS = 5.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from cockpit import datasets, records, verdict
+from cockpit import datasets, results, verdict
 from cockpit.durable import write_atomically
 from cockpit.errors import CockpitError
 from cockpit.files import unwritable
@@ -30,7 +30,7 @@ class Report(NamedTuple):
     """The run."""
     model: str
     """Its network; empty where its recipe cannot be read."""
-    test: records.TestReport
+    test: results.TestReport
     """The figures."""
     predictions: Predictions
     """What the network said of each image."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 from textual.pilot import Pilot
 
-from cockpit import records, status
+from cockpit import records, results, status
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunStore
@@ -113,7 +113,7 @@ def device() -> records.Device:
 def with_test(run: Run, *, top1: float = 0.972) -> Run:
     """Add a test report."""
     run.write_test_report(
-        records.TestReport(
+        results.TestReport(
             run=run.id,
             checkpoint=run.best_path.name,
             sha256="0" * 64,

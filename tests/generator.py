@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 from folders import write
 
-from cockpit import records, status
+from cockpit import records, results, status
 from cockpit.datasets import DATASETS
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe, to_json, usual_recipe
@@ -120,9 +120,9 @@ class Trainer:
                 best_epoch=-self._best[1],
             )
 
-    def test(self, run: Run) -> records.TestReport:
+    def test(self, run: Run) -> results.TestReport:
         """Test the best weights."""
-        return records.TestReport(
+        return results.TestReport(
             run=run.id,
             checkpoint=run.best_path.name,
             sha256="0" * 64,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cockpit import records
+from cockpit import results
 from cockpit.predictions import Predictions
 from cockpit.store import Run
 
@@ -38,7 +38,7 @@ def with_predictions(run: Run, predictions: Predictions, dataset: str) -> Run:
     """Add a test report and the result of each image."""
     right = predictions.guesses == predictions.labels[:, None]
     run.write_test_report(
-        records.TestReport(
+        results.TestReport(
             run=run.id,
             checkpoint=run.best_path.name,
             sha256="0" * 64,

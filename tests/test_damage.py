@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cockpit import records, status
+from cockpit import records, results, status
 from cockpit.cli import main
 from cockpit.cli.runs import ListRuns, ShowRun
 from cockpit.durable import DamagedFileError, sweep, write_checked
@@ -61,7 +61,7 @@ def whole(tmp_path_factory, session_data_dir) -> Run:
         ):
             file.append(records.encode(record))
     run.write_test_report(
-        records.TestReport(
+        results.TestReport(
             run=run.id,
             checkpoint="best.safetensors",
             sha256="0" * 64,

@@ -14,8 +14,8 @@ from waiting import wait_for
 from cockpit.errors import CockpitError
 from cockpit.progress import Cancelled
 from cockpit.recipe import Recipe
-from cockpit.records import PREFLIGHT_STAGES
 from cockpit.rehearsal import Outlook, misgivings, rehearse
+from cockpit.results import PREFLIGHT_STAGES
 
 SMALL = Recipe(dataset="tiny", batch_size=16, epochs=7)
 

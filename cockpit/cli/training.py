@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, Suppress, UseAppendAction, arg
 
-from cockpit import launch, places, records, status
+from cockpit import launch, places, results, status
 from cockpit.cli.common import open_store, print_json, say, show
 from cockpit.cli.fields import RunRef, Seconds, Whole
 from cockpit.cli.queue import move_on
@@ -261,7 +261,7 @@ class Test:
         return 2 if any(one.error for one in found) else 0
 
 
-def _show_guesses(one: records.Classified) -> None:
+def _show_guesses(one: results.Classified) -> None:
     show(one.file)
     width = max(len(guess.name) for guess in one.guesses)
     for guess in one.guesses:

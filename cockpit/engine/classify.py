@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cockpit import records
+from cockpit import results
 from cockpit.engine.augment import ImageBank
 from cockpit.engine.backend import Backend
 from cockpit.engine.checkpoint import Best, load_best
@@ -17,7 +17,7 @@ from cockpit.ingest import pictures
 from cockpit.store import Run
 
 
-def classify(run: Run, paths: Sequence[Path], device: str) -> list[records.Classified]:
+def classify(run: Run, paths: Sequence[Path], device: str) -> list[results.Classified]:
     """Return what a run's best network takes each image file for; all that can be read go through it together.
 
     Args:
@@ -36,17 +36,17 @@ def classify(run: Run, paths: Sequence[Path], device: str) -> list[records.Class
             found[index] = pictures.read_picture(Path(os.path.expanduser(path)), formats=pictures.any_formats())
         except pictures.Unusable as error:
             reasons[index] = str(error)
-    guesses: dict[int, list[records.Answer]] = {}
+    guesses: dict[int, list[results.Answer]] = {}
     if found:
         told = _ask(best, np.stack([*found.values()]), choose_backend_of(run, best.recipe, device))
         guesses = dict(zip(found, told, strict=True))
     return [
-        records.Classified(file=str(path), guesses=guesses.get(index, []), error=reasons.get(index, ""))
+        results.Classified(file=str(path), guesses=guesses.get(index, []), error=reasons.get(index, ""))
         for index, path in enumerate(paths)
     ]
 
 
-def _ask(best: Best, images: np.ndarray, backend: Backend) -> list[list[records.Answer]]:
+def _ask(best: Best, images: np.ndarray, backend: Backend) -> list[list[results.Answer]]:
     answers: list[Answers] = []
     labels = np.zeros(len(images), np.int64)
     bank = ImageBank(images, labels, best.normalization, backend.device)
@@ -57,7 +57,7 @@ def _ask(best: Best, images: np.ndarray, backend: Backend) -> list[list[records.
         raise CockpitError("the network's outputs are not finite: its training diverged; train it with a lower lr")
     return [
         [
-            records.Answer(name=best.classes[index], probability=min(1.0, share))
+            results.Answer(name=best.classes[index], probability=min(1.0, share))
             for index, share in zip(*one, strict=True)
         ]
         for one in zip(classes, probabilities.tolist(), strict=True)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cockpit import datasets, records
+from cockpit import datasets, results
 from cockpit.durable import DamagedFileError
 from cockpit.engine.augment import ImageBank
 from cockpit.engine.backend import Backend, choose_backend
@@ -166,7 +166,7 @@ def load_network(best: Best, backend: Backend) -> nn.Module:
     return model.to(backend.device).to(memory_format=torch.channels_last)
 
 
-def run_test(run: Run, backend: Backend) -> records.TestReport:
+def run_test(run: Run, backend: Backend) -> results.TestReport:
     """Test a run's best weights on the test set, write predictions.safetensors and test.json and return the latter.
 
     Raises:
@@ -183,7 +183,7 @@ def run_test(run: Run, backend: Backend) -> records.TestReport:
     answers: list[Answers] = []
     scores = evaluate(model, ImageBank(images, labels, best.normalization, backend.device), backend, answers=answers)
     predictions = _keep_predictions(run, labels, answers, best.classes)
-    report = records.TestReport(
+    report = results.TestReport(
         run=run.id,
         checkpoint=run.best_path.name,
         sha256=best.sha256,

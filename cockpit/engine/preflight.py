@@ -15,7 +15,7 @@ from cockpit.engine.journal import Journal
 from cockpit.engine.keeper import Keeper
 from cockpit.engine.stopping import StopFlag
 from cockpit.engine.train import Loop, begin
-from cockpit.records import PREFLIGHT_STAGES, Estimate
+from cockpit.results import PREFLIGHT_STAGES, Estimate
 from cockpit.store import Run
 
 TAKING_STEPS, VALIDATING, SAVING = PREFLIGHT_STAGES[3:]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from cockpit import files, records, tickets
+from cockpit import files, records, results, tickets
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe, from_json
 from cockpit.store.entries import append_entry, read_document, read_entries, write_document
@@ -182,15 +182,15 @@ class Run(Submitted, Tested):
         write_remarks(self.remarks_path, remarks)
         return remarks
 
-    def estimate(self) -> records.Estimate | None:
+    def estimate(self) -> results.Estimate | None:
         """Return what a preflight found, or None when it found nothing.
 
         Raises:
             CockpitError: When estimate.json cannot be read, or is no estimate.
         """
-        return read_document(self.estimate_path, records.Estimate, "an estimate", "run the preflight again")
+        return read_document(self.estimate_path, results.Estimate, "an estimate", "run the preflight again")
 
-    def write_estimate(self, estimate: records.Estimate) -> None:
+    def write_estimate(self, estimate: results.Estimate) -> None:
         """Write estimate.json."""
         write_document(self.estimate_path, estimate)
 

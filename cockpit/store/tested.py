@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cockpit import durable, files, records
+from cockpit import durable, files, results
 from cockpit.errors import CockpitError
 from cockpit.store.entries import read_document, write_document
 
@@ -32,19 +32,19 @@ class Tested:
         """What the best weights say of each test image."""
         return self.path / "predictions.safetensors"
 
-    def test_report(self) -> records.TestReport | None:
+    def test_report(self) -> results.TestReport | None:
         """Return the test of the best weights, or None when there is none.
 
         Raises:
             CockpitError: When test.json cannot be read, or is no test result.
         """
-        return read_document(self.test_path, records.TestReport, "a test result", "test the run again")
+        return read_document(self.test_path, results.TestReport, "a test result", "test the run again")
 
-    def write_test_report(self, report: records.TestReport) -> None:
+    def write_test_report(self, report: results.TestReport) -> None:
         """Replace test.json."""
         write_document(self.test_path, report)
 
-    def predictions(self, report: records.TestReport) -> "Predictions":
+    def predictions(self, report: results.TestReport) -> "Predictions":
         """Return what the network said of each image in the test that a report is of.
 
         Raises:

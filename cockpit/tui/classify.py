@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from cockpit import launch, records
+from cockpit import launch, results
 from cockpit.errors import CockpitError
 from cockpit.store import Run
 from cockpit.tui.actions import KeyBar, bindings
@@ -109,7 +109,7 @@ class ClassifyScreen(ModalScreen[None]):
             sentence = f"{cells(str(event.path.name), 40)}: {cells(best.name, 30)}, {100 * best.probability:.1f} %"
             self._say(words((sentence, "bold $text-success")))
 
-    def _show(self, image: "np.ndarray | None", guesses: tuple[records.Answer, ...]) -> None:
+    def _show(self, image: "np.ndarray | None", guesses: tuple[results.Answer, ...]) -> None:
         self.query_one("#classified").display = image is not None
         self.query_one(Picture).show(image)
         bars = guess_bars([guess.name for guess in guesses], [guess.probability for guess in guesses], 38)
@@ -127,10 +127,10 @@ class ClassifyScreen(ModalScreen[None]):
         self.dismiss()
 
 
-def _answer(told: bytes, said: bytes) -> tuple[tuple[records.Answer, ...], str]:
+def _answer(told: bytes, said: bytes) -> tuple[tuple[results.Answer, ...], str]:
     """Return the guesses and the reason why there are none, from what the process wrote."""
     try:
-        (one,) = msgspec.json.decode(told, type=list[records.Classified])
+        (one,) = msgspec.json.decode(told, type=list[results.Classified])
     except (msgspec.DecodeError, ValueError):
         *_, last = said.decode("utf-8", "replace").strip().splitlines() or ["the network said nothing"]
         return (), last.removeprefix("cockpit: ")

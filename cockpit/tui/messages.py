@@ -10,8 +10,8 @@ from cockpit.dispatch.look import Look
 from cockpit.errands import Errand
 from cockpit.gallery import ClassCount
 from cockpit.recipe import Recipe
-from cockpit.records import Answer, TestReport
 from cockpit.rehearsal import Outlook
+from cockpit.results import Answer, TestReport
 from cockpit.status import RunInfo
 from cockpit.store import Run
 from cockpit.tui.compare_reader import ComparedRun

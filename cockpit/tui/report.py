@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from cockpit.errors import CockpitError
-from cockpit.records import TestReport
+from cockpit.results import TestReport
 from cockpit.store import Run
 from cockpit.tui import report_views as views
 from cockpit.tui.actions import KeyBar, bindings

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from cockpit import records
+from cockpit import records, results
 from cockpit.dispatch.look import Look, look
 from cockpit.errors import CockpitError
 from cockpit.kept import KeptRun, Stamp, stamp
@@ -198,7 +198,7 @@ class RunView:
     """Steps of the whole run; None while that is not known."""
     alarms: "tuple[Alarm, ...]"
     """What is wrong with it, the gravest first."""
-    report: records.TestReport | None
+    report: results.TestReport | None
     """The test of the best checkpoint."""
     log: tuple[str, ...]
     """The last lines that the trainer printed, made harmless, and without the date before the time."""
@@ -277,7 +277,7 @@ class RunReader:
         )
 
 
-def read_report(run: Run) -> records.TestReport | None:
+def read_report(run: Run) -> results.TestReport | None:
     """Return the test of a run, also None when it cannot be read: `RunInfo.damage` tells of that."""
     try:
         return run.test_report()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cockpit import datasets, records, verdict
+from cockpit import datasets, results, verdict
 from cockpit.cli import main
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
@@ -31,7 +31,7 @@ def copied(run: Run, folder: Path) -> Run:
     return copy
 
 
-def report_of(run: Run) -> records.TestReport:
+def report_of(run: Run) -> results.TestReport:
     report = run.test_report()
     assert report is not None
     return report
