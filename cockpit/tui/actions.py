@@ -86,7 +86,7 @@ ACTIONS = (
     Action(("learn",), "space", "space", "play", "play", "Play the epochs to the newest, or pause."),
     Action(("report",), "tab", "tab", "next_section", "section", "Go to the next section; up and down scroll it."),
     Action(
-        ("report",), "shift+tab", "shift+tab", "next_section(-1)", "before", "Go to the section before.", in_bar=False
+        ("report",), "shift+tab", "shift+tab", "previous_section", "before", "Go to the section before.", in_bar=False
     ),
     *(
         Action(("report",), str(number), str(number), f"section({number})", title, f"{doc}; again: all.", in_bar=False)
@@ -99,7 +99,7 @@ ACTIONS = (
         )
     ),
     Action(("report",), "right", "→", "mistake(1)", "next", "Go to the next mistake."),
-    Action(("report",), "left", "←", "mistake(-1)", "previous", "Go to the mistake before.", in_bar=False),
+    Action(("report",), "left", "←", "previous_mistake", "previous", "Go to the mistake before.", in_bar=False),
     Action(("report",), "o", "o", "order", "order", "Order classes by accuracy, or as the dataset has them."),
     Action(("report",), "x", "x", "export", "export", "Write it as JSON, CSV and PNG into a folder."),
     Action((*_RUN_SCREENS, "report"), "t", "t", "test", "test", "Test the best checkpoint, in the background."),
