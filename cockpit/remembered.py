@@ -6,6 +6,7 @@ that cannot be written is given up silently.
 
 import contextlib
 import os
+import threading
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,7 +28,7 @@ def remembered_path() -> Path:
 
 
 class Remembered:
-    """Values by name, read once and written at every change; the last cockpit to write wins."""
+    """Values by name, read once and written at every change, in a thread; the last cockpit to write wins."""
 
     def __init__(self, path: Path | None = None) -> None:
         """Read what the last cockpit left.
@@ -36,6 +37,9 @@ class Remembered:
             path: The file. None: `remembered_path()`.
         """
         self._path = path or remembered_path()
+        self._changed = threading.Lock()
+        self._unwritten = False
+        self._writer: threading.Thread | None = None
         try:
             self._values = msgspec.json.decode(
                 files.read_whole(self._path, files.DOCUMENT_BYTES), type=dict[str, Value]
@@ -49,10 +53,29 @@ class Remembered:
         return value if type(value) is type(default) else default  # pyright: ignore[reportReturnType]
 
     def set(self, name: str, value: Value) -> None:
-        """Remember a value; one that is remembered already is not written again."""
-        if self._values.get(name) == value and type(self._values.get(name)) is type(value):
-            return
-        self._values[name] = value
-        with contextlib.suppress(OSError, CockpitError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._path, msgspec.json.format(msgspec.json.encode(self._values)))
+        """Remember a value at once, and write it soon; one that is remembered already is not written again."""
+        with self._changed:
+            if self._values.get(name) == value and type(self._values.get(name)) is type(value):
+                return
+            self._values[name] = value
+            self._unwritten = True
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write, name="remembered")
+                self._writer.start()
+
+    def flush(self) -> None:
+        """Wait until all is written."""
+        if writer := self._writer:
+            writer.join()
+
+    def _write(self) -> None:
+        while True:
+            with self._changed:
+                if not self._unwritten:
+                    self._writer = None
+                    return
+                self._unwritten = False
+                data = msgspec.json.format(msgspec.json.encode(self._values))
+            with contextlib.suppress(OSError, CockpitError):
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(self._path, data)

@@ -156,12 +156,18 @@ def _harmless(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
 
 
+_FILES = ("report.json", "classes.csv", "confusion.csv", "report.png")
+
+
 def write_all(report: Report, folder: Path) -> list[Path]:
     """Write report.json, both tables and report.png into a folder, which is made; return their paths.
 
     Raises:
-        CockpitError: When they cannot be written.
+        CockpitError: When one of them is there already, or they cannot be written.
     """
+    there = [name for name in _FILES if os.path.lexists(os.path.expanduser(folder / name))]
+    if there:
+        raise CockpitError(f"{folder} holds {' and '.join(there)} already; name another folder")
     from cockpit.reports_png import draw_png
 
     text = msgspec.json.format(msgspec.json.encode(to_json(report))) + b"\n"

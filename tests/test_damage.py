@@ -266,7 +266,7 @@ from cockpit.tui.watch import RunReader
 resource.setrlimit(resource.RLIMIT_AS, (700 << 20, 700 << 20))
 for run in RunStore(Path(sys.argv[1])).list():
     list(RunReader(run).look())
-ListRuns(Path(sys.argv[1]), json=True).execute()
+ListRuns(runs=Path(sys.argv[1]), json=True).execute()
 """
 
 

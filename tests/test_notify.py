@@ -237,7 +237,7 @@ def test_an_open_cockpit_rings_on_any_screen_and_the_screen_stays_whole(config, 
     with Terminal(*cockpit_words(store.root), env={"TMUX": tmux}) as terminal:
         terminal.wait_for_text("running", 60)
         terminal.press("n")
-        terminal.wait_for_text("Network, one of", 60)
+        terminal.wait_for_text("Network, / finds", 60)
         terminal.wait_for_text("cockpit train --model", 60)
         launch.send(run, "stop")
         assert wait_for_end(run).status == "stopped"

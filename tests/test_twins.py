@@ -26,8 +26,8 @@ SEEN_ONLY = {
     *("cursor_left", "cursor_right", "cursor_far_left", "cursor_far_right", "cursor_first", "cursor_last"),
     *("zoom(1)", "zoom(2)", "zoom(3)", "turn_log", "next_run", "previous_run", "remove"),
     *("earlier", "later", "much_earlier", "much_later", "first", "newest", "play"),
-    *("next_section", "next_section(-1)", *(f"section({number})" for number in range(1, 6))),
-    *("mistake(1)", "mistake(-1)", "order"),
+    *("next_section", "previous_section", *(f"section({number})" for number in range(1, 6))),
+    *("mistake(1)", "previous_mistake", "order"),
     *("mark", "mark_all"),
 }
 """Actions that only move about on the screens."""

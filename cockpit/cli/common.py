@@ -34,7 +34,7 @@ def open_store(runs: Path | None) -> RunStore:
     Raises:
         CockpitError: When the folder's path is not UTF-8, as the records and JSON of its runs must be.
     """
-    root = (runs or Path(os.environ.get("COCKPIT_RUNS") or "runs")).expanduser()
+    root = Path(os.path.expanduser(runs or os.environ.get("COCKPIT_RUNS") or "runs"))
     try:
         str(root.absolute()).encode()
     except UnicodeEncodeError:

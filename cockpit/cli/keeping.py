@@ -1,6 +1,7 @@
 """The commands for who keeps many runs: notes, tags, the trash, exports, and the fields to find runs by."""
 
 import dataclasses
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -160,7 +161,7 @@ class ExportRuns(_Command):
     def execute(self) -> int:
         """Write it."""
         store = open_store(self.runs)
-        path = None if self.to == "-" else Path(self.to).expanduser()
+        path = None if self.to == "-" else Path(os.path.expanduser(self.to))
         if path is not None:
             _refuse_what_is_there(path, replace=self.replace)
         table = self._epochs(store) if self.epochs else self._rows(store)

@@ -1,5 +1,6 @@
 """Evaluation in eval mode, and the one reader of the test set."""
 
+import sys
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -78,7 +79,7 @@ def evaluate(
                 raise
             let_go(error)
         batch //= 2
-        print(f"no memory to evaluate {2 * batch} images at a time; trying {batch}", flush=True)
+        print(f"no memory to evaluate {2 * batch} images at a time; trying {batch}", file=sys.stderr, flush=True)
 
 
 @torch.inference_mode()
@@ -215,10 +216,14 @@ def _keep_predictions(run: Run, labels: np.ndarray, answers: list[Answers], clas
     """
     parts = [torch.cat(part).cpu().numpy() for part in zip(*answers, strict=True)]
     if not np.isfinite(parts[1]).all():
-        print("the network's outputs are not finite, so there is no report on each image", flush=True)
+        print("the network's outputs are not finite, so there is no report on each image", file=sys.stderr, flush=True)
         return ""
     try:
         return run.write_predictions(Predictions(labels, *parts, classes=classes))
     except OSError as error:
-        print(f"{run.predictions_path} cannot be written ({error.strerror}): no report on each image", flush=True)
+        print(
+            f"{run.predictions_path} cannot be written ({error.strerror}): no report on each image",
+            file=sys.stderr,
+            flush=True,
+        )
         return ""

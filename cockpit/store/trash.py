@@ -101,7 +101,9 @@ def sweep(root: Path) -> None:
 
 
 def sweep_in_background(root: Path) -> None:
-    """Let a process that outlives us delete what is left of runs that are gone."""
+    """Let a process that outlives us delete what is left of runs that are gone, if there is anything."""
+    if not any(name.startswith(_GONE) for name in _names(root)):
+        return
     with contextlib.suppress(OSError):  # the next cockpit does it then
         subprocess.Popen(
             [sys.executable, "-m", "cockpit.store", str(root.absolute())],

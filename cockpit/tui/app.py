@@ -3,10 +3,13 @@
 Trainers and tests are processes of their own, so nothing that happens here can hurt a run.
 """
 
+import asyncio
 import gc
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from textual.app import SystemCommand
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import Input
-from textual.worker import Worker, WorkerState, get_current_worker
+from textual.worker import get_current_worker
 
 from cockpit import tickets
 from cockpit.datasets import DatasetSpec
@@ -25,7 +28,7 @@ from cockpit.export import counted
 from cockpit.remembered import Remembered
 from cockpit.status import LIVE, RunInfo
 from cockpit.store import Run, RunStore
-from cockpit.store.trash import Trash, sweep
+from cockpit.store.trash import Trash, sweep_in_background
 from cockpit.tui import themes
 from cockpit.tui.actions import actions_of
 from cockpit.tui.curve_colors import curve_colors
@@ -39,6 +42,7 @@ from cockpit.tui.watch import INTERVAL_S, LOW_BANDWIDTH_INTERVAL_S, RunsReader
 
 _SWITCH_S = 0.001
 """A thread that reads gives way to a key after so long, Python's own 5 ms would be felt."""
+_THREADS = 64
 _TICK_S = 3.0
 """Seconds between two ticks of the queue."""
 _REST_RATIO = 20
@@ -95,6 +99,10 @@ class CockpitApp(VerbsApp):
         """Begin with the runs."""
         return RunsScreen()
 
+    def on_load(self) -> None:
+        """Give every worker a thread: asyncio's own pool has six on two cores, and some workers stay for good."""
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
+
     def on_mount(self) -> None:
         """Keep the queue moving, and write the whole screen when the cockpit comes back from the background."""
         tickets.LEAVING.clear()
@@ -114,7 +122,7 @@ class CockpitApp(VerbsApp):
         if num_runs := self.trash.adopt():
             what = "a run that was" if num_runs == 1 else f"{num_runs:,} runs that were"
             tell(self, f"u brings back {what} deleted before the last cockpit was cut off")
-        sweep(self.store.root)
+        sweep_in_background(self.store.root)
 
     @work(thread=True, exit_on_error=False, group="queue")
     def _move_queue(self) -> None:
@@ -230,19 +238,16 @@ class CockpitApp(VerbsApp):
         if isinstance(event.widget, Input):
             event.widget.cursor_blink = False  # a blinking cursor writes 2 kB a second, all day, over the link
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Show what went wrong in the background."""
-        if event.state is WorkerState.ERROR:
-            show_error(self, event.worker.error)
-
 
 def run_app(runs_dir: Path, *, low_bandwidth: bool = False) -> None:
     """Open the cockpit over a folder of runs; when it is left, say on stdout what goes on without it."""
     sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # what was imported stays: to search it for garbage takes 30 ms, at any moment
+    kitty = speaks_kitty()
+    if kitty:
+        os.environ.setdefault("COLORTERM", "truecolor")  # ssh drops it, and the number of a picture is a colour
     app = CockpitApp(RunStore(runs_dir), low_bandwidth=low_bandwidth)
-    if speaks_kitty():
-        app.kitty = KittyPictures()
+    app.kitty = KittyPictures() if kitty else None
     app.run()
     if app.return_code == 0:
         if num_gone := app.trash.close():

@@ -7,15 +7,15 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from cockpit.errors import CockpitError
 from cockpit.tui.actions import KeyBar, bindings
+from cockpit.tui.screen import Dialog
 from cockpit.tui.text import plain, words
 
 
-class AskScreen(ModalScreen[str]):
+class AskScreen(Dialog[str]):
     """Returns the text, or None when the user would rather not."""
 
     BINDINGS = bindings("ask")

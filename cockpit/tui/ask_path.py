@@ -3,15 +3,15 @@
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.path_input import PathInput
+from cockpit.tui.screen import Dialog
 from cockpit.tui.text import cells
 
 
-class AskPathScreen(ModalScreen[str]):
+class AskPathScreen(Dialog[str]):
     """Returns the path that the user typed, or None."""
 
     BINDINGS = bindings("path")

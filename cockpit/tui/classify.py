@@ -9,7 +9,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
@@ -21,6 +20,7 @@ from cockpit.tui.messages import ImageClassified
 from cockpit.tui.path_input import PathInput
 from cockpit.tui.pictures import Picture
 from cockpit.tui.report_views import guess_bars
+from cockpit.tui.screen import Dialog
 from cockpit.tui.text import cells, plain, words
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _LOOK_S = 0.05
 _HINT = "Any image file: PNG, JPEG, WebP, TIFF… It is made 32×32, as the network has learnt from."
 
 
-class ClassifyScreen(ModalScreen[None]):
+class ClassifyScreen(Dialog[None]):
     """Classifies one file after another."""
 
     BINDINGS = bindings("classify")

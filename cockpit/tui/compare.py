@@ -78,7 +78,12 @@ class CompareScreen(ChartScreen):
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch")
     def _watch_runs(self) -> None:
         worker = get_current_worker()
-        poll(self._reader.look, lambda runs: self.post_message(RunsCompared(runs)), worker.cancelled_event)
+        poll(
+            self._reader.look,
+            lambda runs: self.post_message(RunsCompared(runs)),
+            worker.cancelled_event,
+            self.cockpit.look_s,
+        )
 
     def on_runs_compared(self, event: RunsCompared) -> None:
         """Show the runs as they are now, but for those that were taken out meanwhile."""

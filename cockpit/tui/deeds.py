@@ -1,6 +1,7 @@
 """What the Runs screen does to the marked runs, or to the one under the cursor when none is marked."""
 
 import datetime
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from cockpit import export, status
 from cockpit.errors import CockpitError
 from cockpit.export import counted
 from cockpit.status import LIVE, RunInfo
-from cockpit.store.trash import sweep
+from cockpit.store.trash import sweep_in_background
 from cockpit.tui.messages import RunsRead
 from cockpit.tui.remarks import ask_tags
 from cockpit.tui.row_detail import question_of_deletion
@@ -113,7 +114,7 @@ class Deeds(CockpitScreen[None]):
     @work(thread=True, exit_on_error=False, group="delete")
     def _purge(self) -> None:
         num_gone = self.cockpit.trash.empty()
-        sweep(self.cockpit.store.root)
+        sweep_in_background(self.cockpit.store.root)
         tell(self.app, f"{counted(num_gone, 'run')} gone for good")
 
     def action_tags(self) -> None:
@@ -188,4 +189,4 @@ class Deeds(CockpitScreen[None]):
 def _path_of(text: str) -> Path:
     if not text.strip():
         raise CockpitError("name a file, for example runs.csv")
-    return Path(text.strip()).expanduser()
+    return Path(os.path.expanduser(text.strip()))  # Path.expanduser raises for a user whom nobody knows

@@ -4,9 +4,8 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Grid, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
-from textual.worker import Worker, WorkerState, get_current_worker
+from textual.worker import get_current_worker
 
 from cockpit import errands
 from cockpit.datasets import DATASETS, EMBEDDED, cache_dir
@@ -17,7 +16,7 @@ from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.choice import Choice
 from cockpit.tui.menus import DOWNLOAD
 from cockpit.tui.messages import ErrandChecked, ErrandEnded, ErrandTold
-from cockpit.tui.screen import show_error, tell, write
+from cockpit.tui.screen import Dialog, tell, write
 from cockpit.tui.text import bar, plain, words
 
 _BAR = 30
@@ -25,7 +24,7 @@ _PACKED_BYTES = 60_000 * 32 * 32 * 3
 """What the images of CIFAR-10 or CIFAR-100 take once they are packed."""
 
 
-class GetDataScreen(ModalScreen[str]):
+class GetDataScreen(Dialog[str]):
     """Downloads or imports a dataset; returns its name, or nothing."""
 
     BINDINGS = bindings("get")
@@ -163,11 +162,6 @@ class GetDataScreen(ModalScreen[str]):
 
     def _write(self, name: str, content: Content) -> None:
         write(self.query_one(f"#{name}", Static), content, layout=True)
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Show what went wrong in the background."""
-        if event.state is WorkerState.ERROR:
-            show_error(self.app, event.worker.error)
 
 
 def _cost(errand: Errand) -> str:

@@ -1,5 +1,6 @@
 """Watch it learn: twelve validation pictures, what the network takes them for, and how that came about."""
 
+import bisect
 from typing import TYPE_CHECKING
 
 from textual import events, work
@@ -99,7 +100,12 @@ class LearnScreen(CockpitScreen[None]):
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch")
     def _watch_run(self) -> None:
         worker = get_current_worker()
-        poll(self._reader.look, lambda view: self.post_message(LearningRead(view)), worker.cancelled_event)
+        poll(
+            self._reader.look,
+            lambda view: self.post_message(LearningRead(view)),
+            worker.cancelled_event,
+            self.cockpit.look_s,
+        )
 
     def on_learning_read(self, event: LearningRead) -> None:
         """Show what the network makes of its pictures now."""
@@ -270,11 +276,13 @@ def _scrubber(view: LearnView, at: int, width: int) -> Content:
     """Return a line of all planned epochs, as high as many were right, the shown one in another colour."""
     total = _last_epoch(view)
     by_epoch = {one.epoch: one for one in view.epochs}
+    recorded = sorted(by_epoch)
     shown = view.epochs[at].epoch
     done, here, after = "", "", ""
     for column in range(width):
         epochs = range(1 + column * total // width, max(2 + column * total // width, 1 + (column + 1) * total // width))
-        one = next((by_epoch[epoch] for epoch in reversed(epochs) if epoch in by_epoch), None)
+        place = bisect.bisect_left(recorded, epochs.stop)  # no loop: a damaged record may name any epoch
+        one = by_epoch[recorded[place - 1]] if place and recorded[place - 1] in epochs else None
         mark = "·" if one is None else level(num_right(one) / len(one.guesses))
         if shown in epochs:
             here += mark

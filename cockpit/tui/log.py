@@ -129,7 +129,12 @@ class LogScreen(CockpitScreen[None]):
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch")
     def _watch_log(self) -> None:
         worker = get_current_worker()
-        poll(self._reader.look, lambda lines: self.post_message(LogRead(lines)), worker.cancelled_event)
+        poll(
+            self._reader.look,
+            lambda lines: self.post_message(LogRead(lines)),
+            worker.cancelled_event,
+            self.cockpit.look_s,
+        )
 
     def on_log_read(self, event: LogRead) -> None:
         """Show the log as it is now."""

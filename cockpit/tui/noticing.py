@@ -15,7 +15,7 @@ from cockpit.store import Run, RunStore
 from cockpit.tui.alarms import Alarms
 from cockpit.tui.ends import Ends
 from cockpit.tui.messages import EndTold, RowRead
-from cockpit.tui.screen import show_error, tell
+from cockpit.tui.screen import TellsErrors, show_error, tell
 from cockpit.tui.watch import RunsReader, poll
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _LOOK_S = 3.0
 """Seconds between two looks at the runs that go on, whatever screen is open."""
 
 
-class NoticingApp(App[None]):
+class NoticingApp(TellsErrors, App[None]):
     """Raises alarms and tells of ends.
 
     Attributes:
@@ -40,14 +40,22 @@ class NoticingApp(App[None]):
         self.reader = RunsReader(store)
         self._alarms = Alarms()
         self._ends = Ends()
+        self._resumed: dict[str, float | None] = {}
 
-    def expect(self, run_id: str) -> None:
-        """Take a run that was just launched for seen going on."""
+    def expect(self, run_id: str, before: RunInfo | None = None) -> None:
+        """Take a run that was just launched for seen going on.
+
+        Args:
+            run_id: The run.
+            before: What it was before, if it was launched again; a look that is on its way may still tell that.
+        """
+        self._resumed[run_id] = before.launched if before else None
         self._alarms.expect(run_id)
         self._ends.expect(run_id)
 
     def notice(self, rows: Sequence[RunInfo]) -> None:
         """Raise an alarm for each of these runs that was going on and is in trouble now; tell of each that ended."""
+        rows = [row for row in rows if row.launched is None or row.launched != self._resumed.get(row.id)]
         for alarm, severity in self._alarms.notice(rows):
             tell(self, alarm, severity)
         if ended := self._ends.notice(rows):

@@ -6,11 +6,13 @@ from textual import work
 from textual.message import Message
 from textual.widgets import Input
 
+from cockpit.tui.screen import TellsErrors
+
 _MOST = 2_000
 """Entries of a folder that a completion looks at."""
 
 
-class PathInput(Input):
+class PathInput(TellsErrors, Input):
     """Asks for a file or a folder."""
 
     class Completed(Message):

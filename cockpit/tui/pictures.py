@@ -57,7 +57,7 @@ class Picture(Widget):
         """Begin without a picture."""
         super().__init__(id=id, classes=classes)
         self._image: np.ndarray | None = None
-        self._drawn: tuple[np.ndarray | None, int, int] = (None, 0, 0)
+        self._drawn: tuple[np.ndarray | None, int, int, bool] = (None, 0, 0, False)
         self._strips: list[Strip] = []
         self._number: int | None = None
 
@@ -65,6 +65,10 @@ class Picture(Widget):
         """Show a picture, (H, W, 3) uint8 RGB, or none."""
         self._image = image
         self._draw()
+
+    def on_mount(self) -> None:
+        """Draw anew in another theme."""
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self._draw())
 
     def on_unmount(self) -> None:
         """Let the terminal forget it."""
@@ -76,10 +80,12 @@ class Picture(Widget):
     def _draw(self) -> None:
         width, height = self.size
         image = self._image if width > 0 and height > 0 else None
-        if self._is_drawn(image, width, height):
-            return
-        self._drawn = (image, width, height)
         kitty: KittyPictures | None = getattr(self.app, "kitty", None)
+        if self.app.no_color:  # a picture's number is a colour
+            kitty = None
+        if self._is_drawn(image, width, height, kitty is not None):
+            return
+        self._drawn = (image, width, height, kitty is not None)
         self._forget()
         if image is None:
             strips = []
@@ -92,13 +98,13 @@ class Picture(Widget):
             self._strips = strips
             self.refresh()
 
-    def _is_drawn(self, image: "np.ndarray | None", width: int, height: int) -> bool:
+    def _is_drawn(self, image: "np.ndarray | None", *how: int) -> bool:
         import numpy as np
 
-        drawn, *size = self._drawn
+        drawn, *before = self._drawn
         if image is None or drawn is None:
             return image is drawn
-        return size == [width, height] and np.array_equal(image, drawn)
+        return before == [*how] and np.array_equal(image, drawn)
 
     def _forget(self) -> None:
         if self._number is not None:

@@ -14,13 +14,13 @@ from cockpit.recipe import Recipe
 from cockpit.store import Run
 from cockpit.tui.menus import Menu, dataset_lines, describe_dataset, device_lines, place_lines
 from cockpit.tui.messages import ChoicesRead, DevicesRead, LikeRead
-from cockpit.tui.screen import show_error
+from cockpit.tui.screen import TellsErrors, show_error
 from cockpit.tui.text import plain, words
 
 _DEVICES = (("auto", "the best there is"),)
 
 
-class PlacesPane(Vertical):
+class PlacesPane(TellsErrors, Vertical):
     """The three lists, and what was read of each.
 
     Attributes:

@@ -13,6 +13,7 @@ from cockpit.progress import Cancelled
 from cockpit.recipe import Recipe
 from cockpit.rehearsal import Outlook, misgivings, rehearse
 from cockpit.tui.messages import PreflightEnded, PreflightTold
+from cockpit.tui.screen import TellsErrors
 from cockpit.tui.text import bar, duration, plain, words
 
 _BAR = 24
@@ -25,7 +26,7 @@ class Subject(NamedTuple):
     device: str
 
 
-class PreflightPane(Static):
+class PreflightPane(TellsErrors, Static):
     """Shows a preflight while it goes on and what it found, and says when that is of another form than the present."""
 
     def __init__(self) -> None:
@@ -77,7 +78,7 @@ class PreflightPane(Static):
             outlook = rehearse(*subject, runs, progress=tell, stop=lambda: worker.is_cancelled)
         except Cancelled:
             return
-        except CockpitError as error:
+        except (CockpitError, OSError) as error:
             self.post_message(PreflightEnded(subject, None, str(error)))
         else:
             self.post_message(PreflightEnded(subject, outlook, ""))

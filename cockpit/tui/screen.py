@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-class CockpitScreen(Screen[Result]):
+class TellsErrors:
+    """Shows what went wrong in the workers of a widget or a screen, which they would keep to themselves."""
+
+    app: App
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Show what went wrong in the background."""
+        if event.state is WorkerState.ERROR:
+            show_error(self.app, event.worker.error)
+
+
+class CockpitScreen(TellsErrors, Screen[Result]):
     """A screen of the cockpit; `PLACE` is its name in the table of actions."""
 
     PLACE = ""
@@ -32,13 +43,8 @@ class CockpitScreen(Screen[Result]):
         """The app."""
         return cast("CockpitApp", self.app)
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Show what went wrong in the background."""
-        if event.state is WorkerState.ERROR:
-            show_error(self.app, event.worker.error)
 
-
-class Dialog(ModalScreen[Result]):
+class Dialog(TellsErrors, ModalScreen[Result]):
     """A box over another screen, which stays as it is around it: to dim that would write all of it, twice."""
 
     def render_lines(self, crop: Region) -> list[Strip]:

@@ -89,7 +89,7 @@ class VerbsApp(NoticingApp):
         moved = "" if device == wanted else f" on another device: {wanted} is not on this machine"
         launches = run.launches()
         places.start(run, place, device=device)
-        self.expect(run.id)
+        self.expect(run.id, info)
         if place == "slurm":
             tell(self, f"{info.id} is submitted to Slurm again")
         else:
