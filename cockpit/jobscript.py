@@ -65,9 +65,9 @@ def write_script(
         CockpitError: When one of the environment's folders has a name that is not printable.
     """
     kept = {"PYTHONPATH": os.environ.get("PYTHONPATH")}
-    for name in ("COCKPIT_DATA", "COCKPIT_CONFIG"):
-        named = os.environ.get(name)
-        kept[name] = named and os.path.abspath(named)
+    for key in ("COCKPIT_DATA", "COCKPIT_CONFIG"):
+        named = os.environ.get(key)
+        kept[key] = named and os.path.abspath(named)
     for key, value in kept.items():
         if value and not value.isprintable():
             raise CockpitError(f"{key} is {value!r}, and no script can hold that; name the folders otherwise")

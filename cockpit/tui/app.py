@@ -111,6 +111,10 @@ class CockpitApp(VerbsApp):
         self.await_ends()
         self._look_into_trash()
 
+    def on_unmount(self) -> None:
+        """See on the disk what is remembered."""
+        self.remembered.flush()
+
     def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
         """Leave, also while another process keeps the queue's lock, for which Python would wait before it ends."""
         tickets.LEAVING.set()

@@ -71,6 +71,18 @@ def test_the_key_bar_fits_80_columns(place):
     assert content.cell_length + 1 <= 80
 
 
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_bar_of_any_width_can_be_drawn(place):
+    class Bar(App):
+        def compose(self) -> ComposeResult:
+            yield KeyBar(place)
+
+    async with Bar().run_test(size=(1500, 3)) as pilot:
+        content = pilot.app.query_one(KeyBar).content
+        assert isinstance(content, Content)
+        assert all(action.title in content.plain for action in actions_of(place))
+
+
 async def test_a_wide_key_bar_has_the_other_keys_too(app):
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot, lambda: "No runs yet" in screen_text(app))

@@ -297,6 +297,7 @@ def test_what_is_remembered_badly_is_the_default(tmp_path):
     remembered.set("chart.log_y", "yes")
     assert recall(remembered) == ChartSettings()
     remember(remembered, ChartSettings(x="time", part="both"))
+    remembered.flush()
     assert recall(Remembered(tmp_path / "screens.json")) == ChartSettings(x="time", part="both")
 
 

@@ -115,7 +115,9 @@ async def test_a_theme_is_remembered(runs):
     async with app.run_test():
         app.theme = themes.HIGH_CONTRAST.name
     assert CockpitApp(runs).theme == themes.HIGH_CONTRAST.name
-    Remembered().set("theme", "a theme of long ago")
+    remembered = Remembered()
+    remembered.set("theme", "a theme of long ago")
+    remembered.flush()
     assert CockpitApp(runs).theme == themes.DARK
 
 
