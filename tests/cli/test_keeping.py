@@ -68,6 +68,7 @@ def test_the_listing_is_filtered_and_sorted(cockpit, three, words, places):
         (["tag", "0001", "+A B"], "'a b' is no tag"),
         (["note", "0001", "x" * 2001], "the note has 2,001 characters"),
         (["restore", "nothing"], "unknown deleted run 'nothing'"),
+        (["export", "--to", "~nosuchuser/x.csv"], "~nosuchuser"),
         (["export", "--to", "x.txt"], "'x.txt' ends neither in .csv nor in .json"),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import pytest
 from folders import finished, make_run, screen_text, settle
+from textual.app import App, ComposeResult
 from textual.command import CommandPalette
 from textual.content import Content
 

@@ -30,3 +30,12 @@ def test_a_lost_run_is_told_of_too(store):
 
 def test_a_run_that_had_ended_before_is_not_told(store):
     assert Ends().notice([describe(finished(make_run(store, RUN_ID)))]) == []
+
+
+async def test_a_look_that_was_on_its_way_when_a_run_was_resumed_tells_of_no_end(app, store):
+    before = describe(finished(make_run(store, RUN_ID), state="failed"))
+    async with app.run_test():
+        app.expect(RUN_ID, before)
+        app.notice([before])
+        assert not app._notifications
+        assert app._ends.live == (RUN_ID,)

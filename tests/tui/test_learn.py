@@ -202,6 +202,14 @@ def test_tiles_are_planned_with_the_largest_pictures():
     assert plan_tiles(12, 18, 1)[2] == 0
 
 
+@pytest.mark.timeout(60)
+async def test_an_epoch_that_nobody_can_have_trained_holds_nothing_up(app, run):
+    learned(run)
+    write(run, msgspec.structs.replace(guesses(13, 3), epoch=2**53))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot, run, "3 of 12 right")
+
+
 async def test_the_scrubber_can_be_clicked(app, run):
     learned(run)
     async with app.run_test(size=(80, 24)) as pilot:

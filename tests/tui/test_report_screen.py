@@ -232,6 +232,18 @@ async def test_x_writes_everything_into_a_folder(app, run, tmp_path):
     assert (tmp_path / "out/report.png").read_bytes().startswith(b"\x89PNG")
 
 
+async def test_what_is_there_already_is_not_written_over(app, run, tmp_path):
+    (tmp_path / "classes.csv").write_text("mine")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot, run)
+        await pilot.press("x")
+        await settle(pilot, lambda: isinstance(app.screen, AskPathScreen))
+        await pilot.press("ctrl+u", *str(tmp_path), "enter")
+        await settle(pilot, lambda: "classes.csv already" in toasts(app))
+    assert (tmp_path / "classes.csv").read_text() == "mine"
+    assert not (tmp_path / "report.json").exists()
+
+
 async def test_a_path_that_cannot_be_written_is_said(app, run, tmp_path):
     (tmp_path / "file").write_text("")
     async with app.run_test(size=(80, 24)) as pilot:
