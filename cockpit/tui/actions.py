@@ -98,7 +98,7 @@ ACTIONS = (
             (5, "superclasses", "Show the superclasses of CIFAR-100"),
         )
     ),
-    Action(("report",), "right", "→", "mistake(1)", "next", "Go to the next mistake."),
+    Action(("report",), "right", "→", "next_mistake", "next", "Go to the next mistake."),
     Action(("report",), "left", "←", "previous_mistake", "previous", "Go to the mistake before.", in_bar=False),
     Action(("report",), "o", "o", "order", "order", "Order classes by accuracy, or as the dataset has them."),
     Action(("report",), "x", "x", "export", "export", "Write it as JSON, CSV and PNG into a folder."),

@@ -226,14 +226,28 @@ class ReportScreen(CockpitScreen[None]):
         elif self._report is not None:
             tell(self.app, f"{self._report.test.dataset} has no superclasses", "warning")
 
-    def action_next_section(self, by: int = 1) -> None:
-        """Go to the section so many places on."""
+    def action_next_section(self) -> None:
+        """Go to the next section."""
+        self._turn_section(1)
+
+    def action_previous_section(self) -> None:
+        """Go to the section before."""
+        self._turn_section(-1)
+
+    def _turn_section(self, by: int) -> None:
         names = self._names()
         self._chosen = names[(names.index(self._chosen) + by) % len(names)]
         self._arrange()
 
-    async def action_mistake(self, by: int) -> None:
-        """Go to another mistake, and to their section if it is not seen."""
+    async def action_next_mistake(self) -> None:
+        """Go to the next mistake, and to their section if it is not seen."""
+        await self._turn_mistake(1)
+
+    async def action_previous_mistake(self) -> None:
+        """Go to the mistake before, and to their section if it is not seen."""
+        await self._turn_mistake(-1)
+
+    async def _turn_mistake(self, by: int) -> None:
         mistakes = self.query_one(Mistakes)
         if self._report is None:
             return
