@@ -27,7 +27,7 @@ SEEN_ONLY = {
     *("zoom(1)", "zoom(2)", "zoom(3)", "turn_log", "next_run", "previous_run", "remove"),
     *("earlier", "later", "much_earlier", "much_later", "first", "newest", "play"),
     *("next_section", "previous_section", *(f"section({number})" for number in range(1, 6))),
-    *("mistake(1)", "previous_mistake", "order"),
+    *("next_mistake", "previous_mistake", "order"),
     *("mark", "mark_all"),
 }
 """Actions that only move about on the screens."""

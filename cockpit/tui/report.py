@@ -257,14 +257,6 @@ class ReportScreen(CockpitScreen[None]):
             return
         await mistakes.turn(by)
 
-    def action_previous_section(self) -> None:
-        """Go to the section before."""
-        self.action_next_section(-1)
-
-    async def action_previous_mistake(self) -> None:
-        """Go to the mistake before."""
-        await self.action_mistake(-1)
-
     def action_order(self) -> None:
         """Put the lowest accuracy first, or the classes in the dataset's order."""
         self.cockpit.remembered.set("report lowest first", not self._lowest_first)
