@@ -99,7 +99,13 @@ class Chart(Widget):
         return super().render_lines(crop)
 
     def _on_mount(self, event: events.Mount) -> None:
-        self.app.theme_changed_signal.subscribe(self, lambda _theme: self.refresh())
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self._take_theme())
+
+    def _take_theme(self) -> None:
+        """Paint in the theme's colours, or draw again where there are none any more."""
+        if self._plot is not None and self._plot.dashed != self.app.no_color:
+            self._update()
+        self.refresh()
 
     def _on_resize(self, event: events.Resize) -> None:
         self._update()
@@ -107,7 +113,7 @@ class Chart(Widget):
     def _update(self) -> None:
         if self.data is None or not self.size:  # Textual gives a hidden widget no size, and a resize when it is shown
             return
-        self._plot = plot.plot(self.data, *self.size, before=self._plot)
+        self._plot = plot.plot(self.data, *self.size, before=self._plot, dashed=self.app.no_color)
         self._paint(self.data, self._plot)
 
     def _paint(self, data: ChartData, drawn: plot.Plot) -> None:

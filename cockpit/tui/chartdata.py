@@ -20,6 +20,8 @@ class Line:
     """(N,); NaN and infinity are gaps."""
     color: str
     """A variable of the theme, for example "primary", or a colour that Textual knows."""
+    dash: int = 0
+    """Its form where there is no colour, of `cockpit.tui.dots.DASHES`."""
     style: Literal["line", "envelope"] = "line"
     """An envelope is dimmed and beneath all lines."""
     read: np.ndarray | None = None

@@ -175,7 +175,7 @@ class CompareScreen(ChartScreen):
             (beneath,) = lines_of(run.view, self.settings, train, "", color, envelope=False)
             lines.append(Line(name="", x=beneath.x, y=beneath.y, color=color, style="envelope"))
         done = getattr(run.view.curves.place(run.view.epoch, "epoch"), self.settings.x)
-        return [replace(line, until=done) for line in lines]
+        return [replace(line, until=done, dash=index) for line in lines]
 
     def _draw_table(self) -> None:
         if not self._compared:

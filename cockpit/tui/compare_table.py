@@ -14,9 +14,9 @@ from textual.widget import Widget
 
 from cockpit.compare import Figures
 from cockpit.tui.curve_colors import curve_color
+from cockpit.tui.dots import sample
 from cockpit.tui.text import NO_VALUE, cells, duration, millions, percent, status_word
 
-_MARK_WIDTH = 4
 _GAP = 2
 _MAX_WIDTH = 24
 """Cells of a value; the line of the chosen run tells the whole."""
@@ -156,7 +156,7 @@ class CompareTable(Widget):
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self.refresh())
 
     def _fitting(self) -> list[CompareColumn]:
-        room = self.size.width - _MARK_WIDTH
+        room = self.size.width - len(self._mark(0))
         shown: set[int] = set()
         for index in sorted(range(len(self._columns)), key=lambda index: (self._columns[index].rank, index)):
             room -= self._columns[index].width + _GAP
@@ -165,14 +165,18 @@ class CompareTable(Widget):
             shown.add(index)
         return [column for index, column in enumerate(self._columns) if index in shown]
 
+    def _mark(self, index: int) -> str:
+        """Return what tells whose curve is whose: by its form where there is no colour."""
+        return f"{sample(index) if self.app.no_color else '━'} {letter(index)} "
+
     def _texts(self) -> list[tuple[str, str]]:
         """Return the mark and the rest of each row, the header first."""
         fitting = self._fitting()
         header = "".join(column.title[: column.width].rjust(column.width) + " " * _GAP for column in fitting)
-        rows = [("", " " * _MARK_WIDTH + header)]
+        rows = [("", " " * len(self._mark(0)) + header)]
         for place, color in enumerate(self._colors):
             values = "".join(
                 cells(column.texts[place], column.width).rjust(column.width) + " " * _GAP for column in fitting
             )
-            rows.append((f"━ {letter(color)} ", values))
+            rows.append((self._mark(color), values))
         return rows

@@ -14,7 +14,7 @@ from cockpit.series.reduction import reduce_minmax
 from cockpit.tui import axes
 from cockpit.tui.cells import Row, fit, text_cells
 from cockpit.tui.chartdata import ChartData, Line
-from cockpit.tui.dots import Canvas
+from cockpit.tui.dots import SAMPLE_WIDTH, Canvas, sample
 
 _Number = TypeVar("_Number", float, np.ndarray)
 
@@ -24,6 +24,9 @@ _LABEL_WIDTH = 4
 """Cells for the labels of y (100%, 0.25), so that the canvas does not move and charts above each other align."""
 _AXIS_HEIGHT = 8
 """A chart of fewer rows does without the line of the x axis."""
+
+_SHORT_SAMPLE = 3
+"""Cells of a line's form in a legend that has no room for the whole of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +43,11 @@ class Plot:
     """For the next plot."""
     y_key: object = None
     """What these limits are of."""
+    dashed: bool = False
+    """Whether lines are told apart by their form, for want of colours."""
 
 
-def plot(data: ChartData, width: int, height: int, before: Plot | None = None) -> Plot:
+def plot(data: ChartData, width: int, height: int, before: Plot | None = None, *, dashed: bool = False) -> Plot:
     """Return a chart of this size.
 
     Args:
@@ -50,18 +55,19 @@ def plot(data: ChartData, width: int, height: int, before: Plot | None = None) -
         width: Columns.
         height: Rows.
         before: The plot so far; its limits of y are moved only if they have to be.
+        dashed: Tell lines apart by their form, for want of colours.
     """
     has_axis = height >= _AXIS_HEIGHT
     canvas_height = height - 2 - has_axis
-    title = _title_row(data, width)
+    title = _title_row(data, width, dashed)
     if canvas_height < 2 or width < 5 * _LABEL_WIDTH:
-        return Plot(rows=[title, *_message_rows("", width, height - 1)])
+        return Plot(rows=[title, *_message_rows("", width, height - 1)], dashed=dashed)
     curves = [_reduce(line, data, 2 * width) for line in data.lines]
     key = (data.title, data.percent, data.log_y, canvas_height)
     kept = before.y_limits if before and before.y_key == key else None
     y_limits = _limit_y(data, curves, canvas_height, kept)
     if y_limits is None:
-        return Plot(rows=[title, *_message_rows(data.placeholder, width, height - 1)])
+        return Plot(rows=[title, *_message_rows(data.placeholder, width, height - 1)], dashed=dashed)
 
     y_ticks = axes.y_ticks(y_limits, _intervals(canvas_height), percent=data.percent, log=data.log_y)
     left = 1 + max(_LABEL_WIDTH, *(len(label) for _, label in y_ticks))
@@ -69,7 +75,8 @@ def plot(data: ChartData, width: int, height: int, before: Plot | None = None) -
     is_faint = [line.style == "envelope" for line in data.lines]
     for index in sorted(range(len(curves)), key=is_faint.__getitem__, reverse=True):
         x, y = _share(curves[index][0], data.x_limits), _share(curves[index][1], y_limits)
-        canvas.draw(x, y, FIRST_LINE + index, faint=is_faint[index])
+        dash = data.lines[index].dash if dashed else 0
+        canvas.draw(x, y, FIRST_LINE + index, faint=is_faint[index], dash=dash)
     marks = [mark for mark in data.marks if data.x_limits[0] <= mark.x <= data.x_limits[1]]
     for mark in marks:
         canvas.rule(_share(mark.x, data.x_limits), "┊", MARK)
@@ -93,6 +100,7 @@ def plot(data: ChartData, width: int, height: int, before: Plot | None = None) -
         num_canvas_rows=canvas_height,
         y_limits=y_limits,
         y_key=key,
+        dashed=dashed,
     )
 
 
@@ -100,7 +108,7 @@ def point(drawn: Plot, data: ChartData) -> list[Row]:
     """Return the rows with the cursor of `data` and the values there; a thousandth of the work of a plot."""
     if data.cursor is None or not drawn.rows:
         return drawn.rows
-    rows = [_title_row(data, len(drawn.rows[0])), *drawn.rows[1:]]
+    rows = [_title_row(data, len(drawn.rows[0]), drawn.dashed), *drawn.rows[1:]]
     column = column_at(drawn, data, data.cursor)
     if column is not None:
         for y in range(1, 1 + drawn.num_canvas_rows):
@@ -218,17 +226,27 @@ def _intervals(canvas_height: int) -> int:
     return min(5, max(2, (canvas_height - 1) // 3))
 
 
-def _title_row(data: ChartData, width: int) -> Row:
+def _title_row(data: ChartData, width: int, dashed: bool) -> Row:
     """Return the title and, at the right, the fullest legend that fits."""
     title = text_cells(data.title, TITLE)
-    full, names = [], []
+    forms = [
+        _legend(data, values=values, marks=[sample(line.dash, size) if dashed else "━" for line in data.lines])
+        for values in (True, False)
+        for size in ((SAMPLE_WIDTH, _SHORT_SAMPLE) if dashed else (1,))
+    ]
+    legend = next((cells for cells in forms if len(title) + len(cells) <= width), [])
+    return fit([*title, *[(" ", PLAIN)] * (width - len(title) - len(legend)), *legend], width)
+
+
+def _legend(data: ChartData, *, values: bool, marks: list[str]) -> Row:
+    """Return the lines' names behind what they look like, with what they read now."""
+    cells: Row = []
     for index, line in enumerate(data.lines):
         if line.name:
-            mark = text_cells("  ━ ", FIRST_LINE + index)
-            names += [*mark, *text_cells(line.name, LABEL)]
-            full += [*mark, *text_cells(line.name + " ", LABEL), *text_cells(*_value(line, data))]
-    legend = next((cells for cells in (full, names) if len(title) + len(cells) <= width), [])
-    return fit([*title, *[(" ", PLAIN)] * (width - len(title) - len(legend)), *legend], width)
+            cells += [*text_cells(f"  {marks[index]} ", FIRST_LINE + index), *text_cells(line.name, LABEL)]
+            if values:
+                cells += [(" ", LABEL), *text_cells(*_value(line, data))]
+    return cells
 
 
 def _value(line: Line, data: ChartData) -> tuple[str, int]:

@@ -11,6 +11,7 @@ VAL = "text-warning"
 """The theme's variable for what is measured on validation images."""
 RATE = "text-success"
 """The theme's variable for the learning rate."""
+_VAL_DASH = 2
 X_LABELS = {"epoch": "epochs", "step": "steps", "time": "time"}
 
 
@@ -45,13 +46,13 @@ def run_charts(
         "loss": chart(
             "¹loss",
             lines_of(view, settings, "loss" if live else "train_loss", "train", TRAIN),
-            lines_of(view, settings, "val_loss", "val", VAL),
+            lines_of(view, settings, "val_loss", "val", VAL, dash=_VAL_DASH),
             best=False,
         ),
         "accuracy": chart(
             "²top-1",
             lines_of(view, settings, "acc" if live else "train_acc", "train", TRAIN),
-            lines_of(view, settings, "val_acc", "val", VAL),
+            lines_of(view, settings, "val_acc", "val", VAL, dash=_VAL_DASH),
             percent=True,
         ),
         "lr": chart("³learning rate", lines_of(view, settings, "lr" if live else "epoch_lr", "lr", RATE), best=False),
@@ -59,7 +60,7 @@ def run_charts(
 
 
 def lines_of(
-    view: RunView, settings: ChartSettings, metric, name: str, color: str, *, envelope: bool = True
+    view: RunView, settings: ChartSettings, metric, name: str, color: str, *, envelope: bool = True, dash: int = 0
 ) -> tuple[Line, ...]:
     """Return the line of a metric; a smoothed one reads the records still, and lies over their envelope.
 
@@ -70,12 +71,13 @@ def lines_of(
         name: In the legend.
         color: A variable of the theme.
         envelope: Whether the records show beneath a smoothed line.
+        dash: The form of the line where there is no colour, see `Line`.
     """
     raw = view.curves.curve(metric, settings.x)
     smooth = view.curves.smooth(metric, settings.x)
     if smooth is None:
-        return (Line(name=name, x=raw.x, y=raw.y, color=color),)
-    line = Line(name=name, x=raw.x, y=smooth.y, color=color, read=raw.y)
+        return (Line(name=name, x=raw.x, y=raw.y, color=color, dash=dash),)
+    line = Line(name=name, x=raw.x, y=smooth.y, color=color, read=raw.y, dash=dash)
     beneath = Line(name="", x=raw.x, y=raw.y, color=color, style="envelope")
     return (beneath, line) if envelope else (line,)
 

@@ -15,11 +15,13 @@ from textual.app import App, ComposeResult
 from textual.containers import Grid
 from textual.geometry import Region
 
+from cockpit.compare import MAX_RUNS
 from cockpit.tui import axes
 from cockpit.tui.cells import changed_region, fit, text_cells
 from cockpit.tui.chart import Chart
 from cockpit.tui.chartdata import ChartData, Line, Mark
-from cockpit.tui.dots import Canvas
+from cockpit.tui.curve_colors import NUM_COLORS
+from cockpit.tui.dots import DASHES, SAMPLE_WIDTH, Canvas, sample
 
 NAN = float("nan")
 
@@ -604,3 +606,60 @@ def test_the_end_of_a_time_axis_moves_seldom_while_the_pace_wavers():
     assert axes.steady_end(600.0, 601.0, 601.0) > 601.0
     assert axes.steady_end(6000.0, 10.0, 600.0) < 700.0, "far too long is put right"
     assert axes.steady_end(None, 0.0, 0.0) > 0
+
+
+def drawn(canvas: Canvas) -> str:
+    grid = [[" "] * canvas.width for _ in range(canvas.height)]
+    for column, row, character, _ in zip(*canvas.cells(), strict=True):
+        grid[canvas.height - 1 - row][column] = character
+    return "\n".join(map("".join, grid))
+
+
+def test_eight_forms_of_a_line_differ_on_the_canvas_and_in_the_legend():
+    x = np.linspace(0, 1, 500)
+    seen = set()
+    for dash in range(len(DASHES)):
+        canvas = Canvas(40, 4)
+        canvas.draw(x, 0.5 + 0.4 * np.sin(5 * x), 0, dash=dash)
+        seen.add(drawn(canvas))
+    assert len(seen) == len({sample(dash) for dash in range(len(DASHES))}) == NUM_COLORS == MAX_RUNS == 8
+
+
+@pytest.mark.parametrize("dash", range(len(DASHES)))
+def test_no_peak_hides_in_a_gap_and_how_densely_it_was_sampled_does_not_matter(dash):
+    for peak in range(80):
+        y = np.zeros(80)
+        y[peak] = 1.0
+        canvas = Canvas(40, 8)
+        canvas.draw(np.arange(80) / 79, y, 0, dash=dash)
+        assert any(character != " " for character in "".join(drawn(canvas).splitlines()[:4]))
+    coarse, fine = Canvas(40, 4), Canvas(40, 4)
+    coarse.draw(np.array([0.0, 1.0]), np.array([0.5, 0.5]), 0, dash=dash)
+    fine.draw(np.linspace(0, 1, 80), np.full(80, 0.5), 0, dash=dash)
+    assert drawn(coarse) == drawn(fine)
+
+
+@pytest.mark.parametrize("size", [(80, 12), (36, 12)])
+async def test_lines_are_told_apart_by_their_form_where_there_is_no_colour_and_only_there(size):
+    lines = [
+        dataclasses.replace(chart_data(y, name=name).lines[0], dash=dash)
+        for name, y, dash in (("train", [2.0, 1.0, 0.5], 0), ("val", [3.0, 2.0, 1.0], 2))
+    ]
+    data = dataclasses.replace(chart_data([1.0]), lines=tuple(lines), x_limits=(1.0, 3.0))
+    app = ChartApp()
+    async with app.run_test(size=size) as pilot:
+        app.chart().show(data)
+        coloured = painted(app.chart())
+        assert "━ train 0.500  ━ val 1.000" in coloured[0]
+        app.no_color = True
+        app.theme = "textual-light"
+        await pilot.pause()
+        formed = painted(app.chart())
+        width = SAMPLE_WIDTH if size[0] == 80 else 3
+        assert f"{'━' * width} train" in formed[0]
+        assert f"{sample(2, width)} val" in formed[0]
+        assert formed[1:] != coloured[1:]
+        app.no_color = False
+        app.theme = "textual-dark"
+        await pilot.pause()
+        assert painted(app.chart()) == coloured
