@@ -162,25 +162,25 @@ def _make_run(store: RunStore, fate: str, started: float, choice: random.Random)
     chosen = choice.choice(({}, {}, {"lr": 0.05}, {"augment": "cutout", "label_smoothing": 0.1}))
     recipe = usual_recipe(choice.choice([*MODELS]), dataset, preset, epochs=choice.randint(3, 12), **chosen)
     trainer = Trainer(recipe.complete(), started=started, seed=choice.randrange(2**31))
-    run = _make_folder(store, trainer.recipe, started, choice.randrange(2**16))
+    run = make_folder(store, trainer.recipe, started, choice.randrange(2**16))
     if fate == "waiting":
         return run
     host = "another-host" if fate == "stale" else ""
     ends = sorted(choice.randrange(trainer.planned_samples) for _ in range(choice.choice((1, 1, 1, 2, 3))))
     for end in ends[:-1]:
-        _train(run, trainer, trainer.launch(host=host), end)
-        _say(run, trainer.phase("stopped", "stopped by a signal"))
-    _train(run, trainer, trainer.launch(host=host), trainer.planned_samples if fate == "finished" else ends[-1])
+        train(run, trainer, trainer.launch(host=host), end)
+        say(run, trainer.phase("stopped", "stopped by a signal"))
+    train(run, trainer, trainer.launch(host=host), trainer.planned_samples if fate == "finished" else ends[-1])
     match fate:
         case "finished":
             report = trainer.test(run)
             run.test_path.write_bytes(records.encode(report))
-            _say(run, trainer.phase("testing", f"epoch {report.epoch} on the test images of {dataset}"))
-            _say(run, trainer.phase("finished", f"test top-1 {report.top1:.2%}"))
+            say(run, trainer.phase("testing", f"epoch {report.epoch} on the test images of {dataset}"))
+            say(run, trainer.phase("finished", f"test top-1 {report.top1:.2%}"))
         case "failed":
-            _say(run, trainer.phase("failed", choice.choice(FAILURES)))
+            say(run, trainer.phase("failed", choice.choice(FAILURES)))
         case "stopped":
-            _say(run, trainer.phase("stopped", "stopped by a signal"))
+            say(run, trainer.phase("stopped", "stopped by a signal"))
         case "stale":  # its last word is old
             os.utime(run.metrics_path, (started, started))
         case "damaged":
@@ -200,12 +200,12 @@ def make_long_run(store: RunStore, num_records: int, *, live: bool = True) -> tu
     recipe = Recipe(model="vit_h", dataset="cifar10", epochs=240).complete()
     samples = num_records // 2
     trainer = Trainer(recipe, samples_per_epoch=max(1, samples // (120 if live else 240)), seed=num_records)
-    run = _make_folder(store, recipe, NEWEST, len(store.list()))
-    _train(run, trainer, trainer.launch(), samples // 2)
+    run = make_folder(store, recipe, NEWEST, len(store.list()))
+    train(run, trainer, trainer.launch(), samples // 2)
     myself = psutil.Process()
-    _train(run, trainer, trainer.launch(pid=myself.pid, process_start_s=status.since_boot(myself)), samples)
+    train(run, trainer, trainer.launch(pid=myself.pid, process_start_s=status.since_boot(myself)), samples)
     if not live:
-        _say(run, trainer.phase("finished", "test top-1 93.10%"))
+        say(run, trainer.phase("finished", "test top-1 93.10%"))
     return run, trainer
 
 
@@ -235,7 +235,7 @@ def insert_long_line(run: Run, num_bytes: int) -> None:
     run.metrics_path.write_bytes(head + newline + b'{"kind":"step",' + b"x" * num_bytes + b"\n" + tail)
 
 
-def _make_folder(store: RunStore, recipe: Recipe, started: float, number: int) -> Run:
+def make_folder(store: RunStore, recipe: Recipe, started: float, number: int) -> Run:
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(started))
     run = Run(store.root / f"{stamp}-{recipe.model}-{recipe.dataset}-{number:04x}")
     run.path.mkdir(parents=True)
@@ -243,12 +243,12 @@ def _make_folder(store: RunStore, recipe: Recipe, started: float, number: int) -
     return run
 
 
-def _train(run: Run, trainer: Trainer, launch: records.Launch, samples: int) -> None:
+def train(run: Run, trainer: Trainer, launch: records.Launch, samples: int) -> None:
     """Let a trainer go on until so many samples are written; from the first epoch on there is a best checkpoint."""
     with LineWriter(run.launches_path) as file:
         file.append(records.encode(launch))
-    _say(run, trainer.phase("preparing", "reading the images"))
-    _say(run, trainer.phase("running", "cpu, fp32, 2 threads"))
+    say(run, trainer.phase("preparing", "reading the images"))
+    say(run, trainer.phase("running", "cpu, fp32, 2 threads"))
     while trainer.num_samples < samples:
         portion = min(10_000, samples - trainer.num_samples)
         write(run, *itertools.chain.from_iterable(trainer.sample() for _ in range(portion)))
@@ -256,7 +256,7 @@ def _train(run: Run, trainer: Trainer, launch: records.Launch, samples: int) -> 
         run.best_path.write_bytes(b"not weights")
 
 
-def _say(run: Run, phase: records.Phase) -> None:
+def say(run: Run, phase: records.Phase) -> None:
     write(run, phase)
     with open(run.log_path, "a") as log:
         log.write(f"{time.strftime('%F %T', time.gmtime(phase.time))} {phase.state}: {phase.detail}\n")

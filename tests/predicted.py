@@ -8,21 +8,22 @@ from cockpit.store import Run
 
 
 def make_predictions(
-    seed: int, num_images: int, classes: tuple[str, ...], labels: np.ndarray | None = None
+    seed: int, num_images: int, classes: tuple[str, ...], labels: np.ndarray | None = None, *, sure: float = 0.0
 ) -> Predictions:
-    """Return what a network of random logits says, right about half the time.
+    """Return what a network of random logits says, right about half the time, or more often the surer it is.
 
     Args:
         seed: Of the logits.
         num_images: How many images.
         classes: Class names.
         labels: The right classes; None for random ones.
+        sure: What the right class has more, as a logit.
     """
     rng = np.random.default_rng(seed)
     num_classes = len(classes)
     labels = rng.integers(0, num_classes, num_images) if labels is None else labels
     logits = rng.normal(0, 2, (num_images, num_classes))
-    logits[np.arange(num_images), labels] += 2 * rng.integers(0, 2, num_images)
+    logits[np.arange(num_images), labels] += sure + 2 * rng.integers(0, 2, num_images)
     whole = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     guesses = np.argsort(-whole, axis=1, kind="stable")[:, :5]
     return Predictions(
@@ -34,7 +35,7 @@ def make_predictions(
     )
 
 
-def with_predictions(run: Run, predictions: Predictions, dataset: str) -> Run:
+def with_predictions(run: Run, predictions: Predictions, dataset: str, *, epoch: int = 1) -> Run:
     """Add a test report and the result of each image."""
     right = predictions.guesses == predictions.labels[:, None]
     run.write_test_report(
@@ -42,7 +43,7 @@ def with_predictions(run: Run, predictions: Predictions, dataset: str) -> Run:
             run=run.id,
             checkpoint=run.best_path.name,
             sha256="0" * 64,
-            epoch=1,
+            epoch=epoch,
             dataset=dataset,
             images=len(predictions.labels),
             top1=float(right[:, 0].mean()),
