@@ -22,7 +22,7 @@ WAYS: dict[str, list[tuple[list[str], str]]] = {
     "learn": [(["enter"], "learning rate"), (["p"], "right")],
     "report": [(["v"], "ECE")],
     "dataset": [(["n"], "cockpit train"), (["ctrl+o"], "training images")],
-    "ask": [(["m"], "Note of")],
+    "ask": [(["m"], "Note on")],
 }
 """Keys from the list of runs, each with a text by which it is known where they led."""
 

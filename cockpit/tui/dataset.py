@@ -30,7 +30,13 @@ _WIDEST, _NARROWEST = 16, 12
 """Cells of a picture: more would be slow over a link, fewer show nothing."""
 _MOST_CLASSES = 1_000
 """Lines of the list; `/` finds the others."""
-_NAME_WIDTH = 14
+_LEAST_ROOM, _USUAL_ROOM = 26, 34
+"""Cells of the list of classes: those of its title, and those it has on a wide screen at least."""
+_FRAME = 3
+"""Cells of it beside the text: its frame and a scrollbar."""
+_WIDE = 100
+"""Columns of a screen that has room for long names of superclasses, too."""
+_MOST_NAME = 18
 
 
 class DatasetScreen(CockpitScreen[str]):
@@ -88,7 +94,8 @@ class DatasetScreen(CockpitScreen[str]):
     @on(Input.Changed, "#class-filter")
     def _list(self) -> None:
         sought = self.query_one("#class-filter", Input).value.lower().split()
-        self._menu.fill(_lines(self._counted, sought), self._menu.chosen)
+        room = self._make_room()
+        self._menu.fill(_lines(self._counted, sought, room - _FRAME), self._menu.chosen)
         self._menu.border_subtitle = f"of the first {_MOST_CLASSES:,}" if len(self._counted) > _MOST_CLASSES else ""
         if self._menu.chosen is None:
             self._show(None)
@@ -118,8 +125,16 @@ class DatasetScreen(CockpitScreen[str]):
         if one is not None and one.label == event.label:
             self._show(event)
 
+    def _make_room(self) -> int:
+        """Leave the pictures what the list does not need, where that is scarce; return the cells of the list."""
+        least = _USUAL_ROOM if self.size.width >= _WIDE else _LEAST_ROOM
+        room = max(least, _FRAME + sum(_widths(self._counted)))
+        self.query_one("#classes").styles.width = room
+        return room
+
     def on_resize(self) -> None:
         """Fit the pictures to the room there is."""
+        self._list()
         self.call_after_refresh(lambda: self._show(self._pictures))
 
     def _show(self, event: ExamplesRead | None) -> None:
@@ -128,12 +143,12 @@ class DatasetScreen(CockpitScreen[str]):
         pane = self.query_one("#examples")
         one = self._chosen()
         images = event.images if event is not None else ()
-        width, columns, gap = _fit(pane.size.width, pane.size.height, max(1, len(images)))
+        width, columns, gap = _fit(pane.scrollable_content_region.width, pane.size.height, max(1, len(images)))
         grid = self.query_one("#pictures", Grid)
         grid.styles.grid_size_columns = columns
-        grid.styles.grid_gutter_vertical, grid.styles.grid_gutter_horizontal = gap, 1
+        grid.styles.grid_gutter_vertical, grid.styles.grid_gutter_horizontal = 1, gap
         grid.styles.grid_columns, grid.styles.grid_rows = str(width), str(width // 2)
-        grid.styles.width = columns * (width + 1)
+        grid.styles.width = columns * (width + 1) - 1
         for place, picture in enumerate(self.query(Picture)):
             picture.display = place < len(images)
             picture.styles.width, picture.styles.height = width, width // 2
@@ -195,20 +210,30 @@ def _origin(spec: DatasetSpec) -> Content:
     return words((words(plain(spec.source), held_out, mirrored, between=" · ").plain, "dim"))
 
 
-def _lines(classes: tuple[ClassCount, ...], sought: list[str]) -> list[tuple[str | None, Content]]:
+def _lines(classes: tuple[ClassCount, ...], sought: list[str], width: int) -> list[tuple[str | None, Content]]:
     """Return the classes that contain every word sought, under headings of their superclasses."""
     lines: list[tuple[str | None, Content]] = []
+    _, train_width, test_width = _widths(classes)
+    name_width = width - train_width - test_width
     group = ""
     shown = [one for one in classes if all(word in f"{one.name} {one.group}".lower() for word in sought)]
     for one in shown[:_MOST_CLASSES]:
         if one.group != group:
             group = one.group
-            lines.append((None, words((cells(group, 30), "bold"))))
-        name = cells(one.name, _NAME_WIDTH)
-        name += " " * (_NAME_WIDTH - Content(name).cell_length)
-        counts = f"{one.train:>6,}{one.test or 0:>6,}" if one.train is not None else ""
-        lines.append((str(one.label), words(f"{name} ", (counts, "dim"))))
+            lines.append((None, words((cells(group, width), "bold"))))
+        name = cells(one.name, name_width)
+        name += " " * (name_width - Content(name).cell_length)
+        counts = f"{one.train:>{train_width},}{one.test or 0:>{test_width},}" if one.train is not None else ""
+        lines.append((str(one.label), words(name, (counts, "dim"))))
     return lines
+
+
+def _widths(classes: tuple[ClassCount, ...]) -> tuple[int, int, int]:
+    """Return the cells of a name and of both counts, each with the gap before it."""
+    name = max((Content(cells(one.name, _MOST_NAME)).cell_length for one in classes), default=0)
+    train = max((len(f"{one.train or 0:,}") for one in classes), default=0)
+    test = max((len(f"{one.test or 0:,}") for one in classes), default=0)
+    return name, 2 + train, 2 + test
 
 
 def _caption(one: ClassCount | None, num: int) -> Content:

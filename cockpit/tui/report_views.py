@@ -32,7 +32,7 @@ def class_bars(report: "Report", width: int, height: int, *, lowest_first: bool)
     num_columns = max(1, min(width // _COLUMN_WIDTH, -(-len(scores) // max(1, height - 1))))
     num_rows = -(-len(scores) // num_columns)
     column_width = (width - 3 * (num_columns - 1)) // num_columns
-    name_width = _widest((score.name for score in scores), min(_NAME_WIDTH, column_width // 3))
+    name_width = max(len("class"), _widest((score.name for score in scores), min(_NAME_WIDTH, column_width // 3)))
     rest = column_width - name_width
     with_images = rest >= 44
     bar_width = max(4, rest - (31 if with_images else 23))

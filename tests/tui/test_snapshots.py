@@ -1,13 +1,15 @@
 """How each screen looks at three sizes, kept as text: `pytest --snapshot-update` takes what is seen for right.
 
-Another screen is a line of `SCREENS`.
+Another screen is a line of `SCREENS`, or of `WAYS` in `screens.py` where it needs much to show.
 """
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 from folders import finished, launched, log, make_run, screen_text, settle, with_test
+from screens import WAYS, link_digits, make_screens_runs, open_screen
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from cockpit.devices import list_gpus
@@ -40,12 +42,18 @@ class TextSnapshot(SingleFileSnapshotExtension):
 
 
 @pytest.fixture
-def app(store, tmp_path, monkeypatch) -> CockpitApp:
-    """Five runs that have ended, in a folder that has one name everywhere."""
+def places(tmp_path, monkeypatch) -> Path:
+    """A home and a clock that are the same everywhere."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("COCKPIT_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
+    return tmp_path
+
+
+@pytest.fixture
+def app(store, places) -> CockpitApp:
+    """Five runs that have ended, in a folder that has one name everywhere."""
     for number, (model, state) in enumerate(
         (("vgg16_bn", "failed"), ("resnet18", "stopped"), ("resnet20", "finished"))
     ):
@@ -72,6 +80,23 @@ async def test_screen(app, snapshot, name, size):
         await settle(pilot, lambda: text in screen_text(app))
         await pilot.pause()
         seen = screen_text(app)
+    assert tidy(seen) == snapshot(extension_class=TextSnapshot)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("name", WAYS)
+async def test_screen_with_much_to_show(store, places, digits, snapshot, name, size):
+    link_digits(digits, places / "data")
+    make_screens_runs(store)
+    app = CockpitApp(store)
+    async with app.run_test(size=size) as pilot:
+        await open_screen(pilot, name)
+        await pilot.pause(0.3)  # what is laid out after a first look, such as pictures
+        seen = screen_text(app)
+    assert tidy(seen) == snapshot(extension_class=TextSnapshot)
+
+
+def tidy(seen: str) -> str:
+    """Return what is seen without what is of this machine."""
     seen = _CORES.sub(lambda match: "CPU".ljust(len(match[0])), seen)
-    lines = "\n".join(line.rstrip() for line in seen.splitlines())
-    assert lines + "\n" == snapshot(extension_class=TextSnapshot)
+    return "\n".join(line.rstrip() for line in seen.splitlines()) + "\n"
