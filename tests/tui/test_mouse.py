@@ -2,6 +2,7 @@
 
 import pytest
 from folders import finished, live, make_run, screen_text, settle
+from screens import WAYS, link_digits, make_screens_runs, open_screen
 from textual.events import MouseScrollDown
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -110,3 +111,37 @@ async def test_a_window_that_is_pulled_about_keeps_its_screen_whole(app, name):
         if name != "run":  # whose trainer is this test
             assert seen[0] == seen[-1]
             assert seen[1] == seen[3]
+
+
+@pytest.fixture
+def many(store, digits, tmp_path, monkeypatch) -> CockpitApp:
+    monkeypatch.setenv("COCKPIT_DATA", str(tmp_path / "data"))
+    link_digits(digits, tmp_path / "data")
+    make_screens_runs(store)
+    return CockpitApp(store)
+
+
+@pytest.mark.parametrize("name", WAYS)
+async def test_screens_with_much_to_show_stay_whole_and_take_the_wheel_and_clicks(many, name):
+    async with many.run_test(size=SIZES[0]) as pilot:
+        text = await open_screen(pilot, name)
+        await pilot.pause(0.4)
+        before = screen_text(many)
+        for width, height in ((250, 70), (80, 24)):
+            await pilot.resize_terminal(width, height)
+            await settle(pilot, lambda size=(width, height): many.screen.size == size)
+            await settle(pilot, lambda: text in screen_text(many), text)
+            await pilot.pause(0.4)
+            lines = screen_text(many).splitlines()
+            assert len(lines) == height
+            assert {len(line) for line in lines} == {width}
+        assert screen_text(many) == before
+        screen = many.screen
+        for y in range(1, 22, 4):
+            await pilot._post_mouse_events([MouseScrollDown], offset=(40, y), button=0)
+        await pilot.click(offset=(40, 10))
+        await pilot.pause()
+        assert many.screen is screen
+        if name != "ask":
+            await click_text(pilot, "esc back")
+            await settle(pilot, lambda: many.screen is not screen)

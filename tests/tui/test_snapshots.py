@@ -23,7 +23,7 @@ SCREENS = {
     "new": (["n"], "cockpit train"),
     "queue": (["w"], "Nothing waits"),
     "help": (["question_mark"], "A run is a folder"),
-    "confirm": (["d"], "cannot be undone"),
+    "confirm": (["d"], "Delete "),
 }
 """What opens each screen from the list of runs, and a text by which it is known."""
 _CORES = re.compile(r"CPU, \d+ cores?")

@@ -7,12 +7,15 @@ import pytest
 from folders import finished, live, log, make_run, screen_text, settle, step, with_test, write
 from rich.color import ColorType
 from rich.segment import Segment
+from screens import WAYS, link_digits, make_screens_runs
+from screens import open_screen as go_to
 from terminal import Terminal, cockpit_words
 from textual.color import Color
 
 from cockpit.remembered import Remembered
 from cockpit.tui import themes
 from cockpit.tui.app import CockpitApp
+from cockpit.tui.dots import sample
 
 OWN = [themes.HIGH_CONTRAST.name, themes.NO_COLOR.name]
 ALL = [themes.DARK, themes.LIGHT, *OWN]
@@ -44,6 +47,12 @@ def words_of(app: CockpitApp) -> list[Segment]:
     """Return what is text on the screen: frames, bars and curves are not."""
     strips = app.screen._compositor.render_strips()
     return [part for strip in strips for part in strip if any(character.isalnum() for character in part.text)]
+
+
+def reversed_text(app: CockpitApp) -> str:
+    """Return what is seen reversed, as what is chosen is without colour."""
+    strips = app.screen._compositor.render_strips()
+    return "".join(part.text for strip in strips for part in strip if part.style and part.style.reverse)
 
 
 async def open_screen(app: CockpitApp, pilot, key: str) -> None:
@@ -81,6 +90,68 @@ async def test_every_screen_draws_in_every_theme_and_can_be_read(runs, theme, pl
             assert not faint
 
 
+@pytest.fixture
+def many(store, digits, tmp_path, monkeypatch):
+    """Runs that every screen has much to show of."""
+    monkeypatch.setenv("COCKPIT_DATA", str(tmp_path / "data"))
+    link_digits(digits, tmp_path / "data")
+    make_screens_runs(store)
+    return store
+
+
+@pytest.mark.parametrize("name", WAYS)
+async def test_every_screen_with_much_to_show_can_be_read_in_every_theme(many, name):
+    app = CockpitApp(many)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await go_to(pilot, name)
+        for theme in ALL:
+            app.theme = theme
+            await pilot.pause(0.2)
+            texts = words_of(app)
+            assert texts
+            if theme in READABLE:
+                faint = {(part.text, round(contrast(part), 1)) for part in texts if contrast(part) < READABLE[theme]}
+                assert not faint, theme
+        for strip in app.screen._compositor.render_strips():
+            for text, style, _ in strip:
+                for color in (style.color, style.bgcolor) if style and "▀" not in text else ():
+                    assert color is None or color.type is ColorType.DEFAULT
+
+
+@pytest.mark.parametrize("name", ["run", "compare"])
+async def test_without_colour_each_curve_has_a_form_of_its_own(many, name):
+    app = CockpitApp(many)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await go_to(pilot, name)
+        coloured = screen_text(app)
+        app.theme = themes.NO_COLOR.name
+        await settle(pilot, lambda: sample(2) in screen_text(app))
+        assert sample(0) in screen_text(app)
+        if name == "compare":
+            assert screen_text(app).count(f"{sample(1)} B") == 3, "in both charts and the table"
+        app.theme = themes.DARK
+        await settle(pilot, lambda: screen_text(app) == coloured)
+
+
+async def test_under_no_color_a_theme_can_be_chosen_in_the_palette_for_this_time(runs, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = CockpitApp(runs)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await open_screen(app, pilot, "")
+        assert app.theme == themes.NO_COLOR.name
+        app.action_change_theme()
+        await settle(pilot, lambda: "gruvbox" in screen_text(app))
+        await pilot.press(*"high")
+        await settle(pilot, lambda: "high-contrast" in screen_text(app) and "gruvbox" not in screen_text(app))
+        await pilot.press("down")
+        await settle(pilot, lambda: "high-contrast" in reversed_text(app), "what is chosen is reversed")
+        await pilot.press("enter")
+        await settle(pilot, lambda: app.theme == themes.HIGH_CONTRAST.name)
+        assert not app.no_color
+    assert Remembered().get("theme", "none") == "none"
+    assert CockpitApp(runs).theme == themes.NO_COLOR.name
+
+
 @pytest.mark.parametrize("place", KEYS)
 async def test_without_colour_there_is_none(runs, place):
     app = CockpitApp(runs)
@@ -99,14 +170,9 @@ async def test_without_colour_what_is_chosen_is_reversed(runs, keys, chosen):
     app.theme = themes.NO_COLOR.name
     async with app.run_test(size=(120, 40)) as pilot:
         await open_screen(app, pilot, "")
-
-        def reversed_text() -> str:
-            strips = app.screen._compositor.render_strips()
-            return "".join(part.text for strip in strips for part in strip if part.style and part.style.reverse)
-
         await pilot.press(*keys)
-        await settle(pilot, lambda: chosen in reversed_text().lower())
-        assert "failed" not in reversed_text()
+        await settle(pilot, lambda: chosen in reversed_text(app).lower())
+        assert "failed" not in reversed_text(app)
 
 
 async def test_a_theme_is_remembered(runs):
