@@ -52,7 +52,7 @@ class CompareScreen(ChartScreen):
 
     def compose(self) -> ComposeResult:
         """Lay out the title, the charts, the table and the chosen run."""
-        yield Static(words(("compare", "bold $accent"), "reading…", between="  "), id="title")
+        yield Static(words(("compare", "bold $text-accent"), "reading…", between="  "), id="title")
         yield Static(id="reading")
         with Grid(id="compare"):
             for name in self.CHARTS:
@@ -188,7 +188,7 @@ class CompareScreen(ChartScreen):
         known = len(rows) == len(self._runs)
         count = f"{len(rows)} runs" if known else f"{len(rows)} of {len(self._runs)} runs, reading more…"
         differ = f"they differ in {', '.join(apart)}" if apart else "their recipes are the same"
-        self.write("title", words(("compare", "bold $accent"), count, (plain(differ), "dim"), between="  "))
+        self.write("title", words(("compare", "bold $text-accent"), count, (plain(differ), "dim"), between="  "))
         self.write("chosen", self._describe(rows[self._chosen], apart))
 
     def _here(self) -> dict[str, list[str]]:

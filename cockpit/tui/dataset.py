@@ -201,7 +201,7 @@ def _title(spec: DatasetSpec) -> Content:
     groups = f" in {len(spec.superclasses)} groups" if spec.superclasses else ""
     counts = f"{spec.train_images:,} + {spec.test_images:,} images"
     classes = f"{spec.num_classes:,} classes{groups}"
-    return words((plain(spec.title, 40), "bold $accent"), counts, classes, between=" · ")
+    return words((plain(spec.title, 40), "bold $text-accent"), counts, classes, between=" · ")
 
 
 def _origin(spec: DatasetSpec) -> Content:
@@ -224,7 +224,7 @@ def _lines(classes: tuple[ClassCount, ...], sought: list[str], width: int) -> li
         name = cells(one.name, name_width)
         name += " " * (name_width - Content(name).cell_length)
         counts = f"{one.train:>{train_width},}{one.test or 0:>{test_width},}" if one.train is not None else ""
-        lines.append((str(one.label), words(name, (counts, "dim"))))
+        lines.append((str(one.label), words(name, counts)))
     return lines
 
 

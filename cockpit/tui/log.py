@@ -110,7 +110,7 @@ class LogScreen(CockpitScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out the title, the lines and the keys."""
-        yield Static(words(("log", "bold $accent"), plain(self._run.id), between="  "), id="title")
+        yield Static(words(("log", "bold $text-accent"), plain(self._run.id), between="  "), id="title")
         yield LogView()
         yield KeyBar("log")
 
@@ -140,7 +140,7 @@ class LogScreen(CockpitScreen[None]):
         """Show the log as it is now."""
         self.query_one(LogView).show(event.lines)
         count = f"{len(event.lines):,} lines" if event.lines else "it printed nothing yet"
-        title = words(("log", "bold $accent"), plain(self._run.id), (count, "dim"), between="  ")
+        title = words(("log", "bold $text-accent"), plain(self._run.id), (count, "dim"), between="  ")
         self.query_one("#title", Static).update(title)
 
     def action_back(self) -> None:

@@ -154,7 +154,7 @@ class ReportScreen(CockpitScreen[None]):
             empty.update(words(plain(reason[:1].upper() + reason[1:]) + ".", remedy, between="\n\n"))
         name = " · ".join(part for part in (report.model if report else "", test.dataset if test else "") if part)
         title = [
-            ("Test report", "bold $accent"),
+            ("Test report", "bold $text-accent"),
             (plain(name), "bold") if name else "",
             now,
             (plain(self._run.id), "dim"),

@@ -102,8 +102,10 @@ def heat_map(matrix: Sequence[Sequence[int]], names: Sequence[str], width: int) 
 def _heat_cell(share: float, width: int, *, right: bool) -> tuple[str, str]:
     figure = "·" if share == 0 else "<1" if share < 0.01 else f"{100 * share:.0f}"
     color = "success" if right else "error"
-    strength = round(65 * share**0.5)
-    ink = "bold $foreground" if right else "$foreground 60%" if share < 0.01 else "$foreground"
+    strength = round((80 if right else 65) * share**0.5)
+    ink = (
+        "bold auto" if right and strength else "bold" if right else "$foreground 60%" if share < 0.01 else "$foreground"
+    )
     return f"{figure:>{width}}", f"{ink} on ${color} {strength}%" if strength else ink
 
 

@@ -26,7 +26,7 @@ SCREENS = {
     "confirm": (["d"], "Delete "),
 }
 """What opens each screen from the list of runs, and a text by which it is known."""
-_CORES = re.compile(r"CPU, \d+ cores?")
+_MACHINE = re.compile(r"CPU, \d+ cores?(?:, \d+ of \d+ GiB)?|load \d+\.\d+")
 """What is of this machine on the screens."""
 
 
@@ -98,5 +98,5 @@ async def test_screen_with_much_to_show(store, places, digits, snapshot, name, s
 
 def tidy(seen: str) -> str:
     """Return what is seen without what is of this machine."""
-    seen = _CORES.sub(lambda match: "CPU".ljust(len(match[0])), seen)
+    seen = _MACHINE.sub(lambda match: match[0][:4].strip(",").ljust(len(match[0])), seen)
     return "\n".join(line.rstrip() for line in seen.splitlines()) + "\n"
