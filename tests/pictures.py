@@ -31,8 +31,9 @@ PICTURES = {
 SHOWN = {"compare": (120, 32), "learn": (80, 24), "report": (150, 40), "dataset": (80, 24)}
 """Screens of `screens.WAYS` with the size of their picture; the pictures in them are of the real digits."""
 MOST_BYTES = 100_000
-_ROW, _BASELINE = 24.65, 18.5
-"""Height of a row in a picture, and how far below its top its text stands."""
+_CELL = (12.2, 24.4)
+_TOP, _BASELINE = 1.5, 20.0
+"""Where the first row of a picture begins, and the text in it."""
 
 
 async def draw(name: str, store: RunStore) -> None:
@@ -74,17 +75,18 @@ def keep(name: str, picture: str) -> None:
 def smaller(picture: str) -> str:
     """Return a picture that shows the same in fewer bytes: a path a colour instead of a box and a text a cell."""
     colors = dict(re.findall(r"\.([\w-]+-r\d+) \{ fill: (#\w+)", picture))
-    paths: dict[tuple[str, float], str] = {}
+    paths: dict[tuple[str, str], str] = {}
 
-    def take(fill: str, x: str, y: float, width: str, height: float) -> None:
-        paths[fill, height] = f"{paths.get((fill, height), '')}M{x} {y:.5g}h{width}v{height}h-{width}z"
+    def take(fill: str, x: str, y: float, width: str, height: str) -> None:
+        left, across, top = round(float(x) / _CELL[0]), round(float(width) / _CELL[0]), round(y / _CELL[1])
+        paths[fill, height] = f"{paths.get((fill, height), '')}M{left} {top}h{across}v{height}h-{across}z"
 
     def take_box(found: re.Match[str]) -> str:
-        take(found[1], found[2], float(found[3]), found[4], _ROW)
+        take(found[1], found[2], float(found[3]) - _TOP, found[4], "1.01")  # without a seam to the row below
         return "<!-- boxes -->"
 
     def take_half(found: re.Match[str]) -> str:
-        take(colors[found[1]], found[2], float(found[3]) - _BASELINE, found[4], _ROW / 2)
+        take(colors[found[1]], found[2], float(found[3]) - _BASELINE, found[4], ".5")
         return ""
 
     picture = re.sub(
@@ -94,9 +96,10 @@ def smaller(picture: str) -> str:
         r'<rect fill="(#\w+)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"[^>]*crispEdges"/>', take_box, picture
     )
     drawn = "".join(
-        f'<path shape-rendering="crispEdges" fill="{fill}" d="{path}"/>'
-        for (fill, height), path in sorted(paths.items(), key=lambda item: -item[0][1])
+        f'<path fill="{fill}" d="{path}"/>'
+        for (fill, _), path in sorted(paths.items(), key=lambda item: -float(item[0][1]))
     )
+    drawn = f'<g shape-rendering="crispEdges" transform="translate(0 {_TOP}) scale({_CELL[0]} {_CELL[1]})">{drawn}</g>'
     picture = picture.replace("<!-- boxes -->", drawn, 1).replace("<!-- boxes -->", "")
     for name in colors:
         if f'"{name}"' not in picture:
