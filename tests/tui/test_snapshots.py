@@ -26,7 +26,7 @@ SCREENS = {
     "confirm": (["d"], "Delete "),
 }
 """What opens each screen from the list of runs, and a text by which it is known."""
-_MACHINE = re.compile(r"CPU, \d+ cores?(?:, \d+ of \d+ GiB)?|load \d+\.\d+")
+_MACHINE = re.compile(r"CPU, \d+ cores?(, \d+)?( of \d+ GiB)?|of \d+ GiB|load [\d.]+")
 """What is of this machine on the screens."""
 
 
