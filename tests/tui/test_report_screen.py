@@ -91,7 +91,7 @@ async def test_tab_goes_round_the_sections(app, run):
 
 async def test_the_order_of_classes_is_remembered(app, run):
     async with app.run_test(size=(80, 24)) as pilot:
-        await opened(app, pilot, run, " 9 ━")
+        await opened(app, pilot, run, " 9     ━")
         by_accuracy = screen_text(app)
         await pilot.press("o")
         await settle(pilot, lambda: screen_text(app) != by_accuracy)
