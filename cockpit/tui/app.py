@@ -172,7 +172,8 @@ class CockpitApp(VerbsApp):
         """Show every key."""
         from cockpit.tui.help import HelpScreen
 
-        self.push_screen(HelpScreen())
+        screen = self.screen
+        self.push_screen(HelpScreen(screen.PLACE if isinstance(screen, CockpitScreen) else ""))
 
     def open_new(self) -> None:
         """Show the form of a new run."""

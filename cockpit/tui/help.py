@@ -5,7 +5,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from cockpit.tui.actions import ACTIONS, PLACES, KeyBar, bindings
+from cockpit.tui.actions import ACTIONS, PLACES, Action, KeyBar, bindings
 from cockpit.tui.screen import Dialog
 from cockpit.tui.text import words
 
@@ -20,12 +20,17 @@ class HelpScreen(Dialog[None]):
 
     BINDINGS = bindings("help")
 
+    def __init__(self, place: str = "") -> None:
+        """Begin with the keys of a screen of `PLACES`."""
+        super().__init__()
+        self._place = place
+
     def compose(self) -> ComposeResult:
         """Lay out the sections."""
         with VerticalScroll(classes="dialog") as dialog:
             dialog.border_title = "Keys"
             yield Static(_INTRODUCTION, markup=False)
-            for title, section in _sections():
+            for title, section in _sections(self._place):
                 yield Static(title, classes="heading")
                 yield Static(section)
         yield KeyBar("help")
@@ -35,10 +40,14 @@ class HelpScreen(Dialog[None]):
         self.dismiss()
 
 
-def _sections() -> list[tuple[str, Content]]:
-    """Return (title, keys): one screen's own first, then what several share, then the answers to questions."""
+def _sections(place: str) -> list[tuple[str, Content]]:
+    """Return (title, keys): this screen's first, of each one's own before what several share, questions' last."""
+
+    def rank(action: Action) -> tuple[bool, bool, int]:
+        return place not in action.places, action.places[0] in ("ask", "confirm"), len(action.places)
+
     groups: dict[str, list[Content]] = {}
-    for action in sorted(ACTIONS, key=lambda action: (action.places[0] in ("ask", "confirm"), len(action.places))):
+    for action in sorted(ACTIONS, key=rank):
         title = " and ".join(PLACES[place] for place in action.places) if len(action.places) < 3 else "Everywhere"
         groups.setdefault(title, []).append(
             words((f"{action.shown:>10}", "bold $text-accent"), action.doc, between="  ")

@@ -1,5 +1,6 @@
 """The charts of one run, from what was read of it and how the user wants them. Pure."""
 
+from cockpit.status import LIVE
 from cockpit.tui import axes
 from cockpit.tui.chart_settings import ChartSettings
 from cockpit.tui.chartdata import ChartData, Line, Mark
@@ -83,16 +84,19 @@ def lines_of(
 
 
 def x_end(view: RunView, settings: ChartSettings, kept: float | None) -> float:
-    """Return the right end of x: the plan's, moved seldom.
+    """Return the right end of x: the plan's, moved seldom; of a run that ended early, where it stands.
 
     Args:
         view: The run.
         settings: Which axis.
         kept: The end so far, of the same axis.
     """
+    stands = view.info.status not in LIVE and 0 < view.epoch < view.info.epochs
     if settings.x == "epoch":
-        return float(max(view.info.epochs, 1))
+        return view.epoch if stands else float(max(view.info.epochs, 1))
     if settings.x == "step":
+        if stands:
+            return float(view.curves.place(view.epoch, "epoch").step)
         return float(view.planned_steps or view.curves.place(view.epoch, "epoch").step)
     elapsed_s = view.info.elapsed_s
     if view.eta_s is None:

@@ -103,6 +103,19 @@ async def test_help_lists_every_action(app):
             assert f"{action.shown}  {action.doc}" in text
 
 
+@pytest.mark.parametrize(("place", "first"), [("n", "New run"), ("w", "Queue"), ("", "Runs")])
+async def test_help_begins_with_the_screen_that_is_open(app, place, first):
+    async with app.run_test(size=(80, 40)) as pilot:
+        await settle(pilot, lambda: "No runs yet" in screen_text(app))
+        if place:
+            await pilot.press(place, "tab")
+            await settle(pilot, lambda: "No runs yet" not in screen_text(app))
+        await pilot.press("question_mark")
+        await settle(pilot, lambda: isinstance(app.screen, HelpScreen) and "A run is a folder" in screen_text(app))
+        headings = [line.strip(" │▌▎") for line in screen_text(app).splitlines()]
+        assert next(line for line in headings if line in PLACES.values()) == first
+
+
 async def test_help_fits_80_columns_without_wrapping(app):
     async with app.run_test(size=(80, 200)) as pilot:
         await pilot.press("question_mark")

@@ -92,11 +92,11 @@ async def test_the_reading_line_tells_the_settings_and_every_key_changes_one(app
             await settle(pilot, lambda shown=shown: shown in reading(app), shown)
 
 
-async def test_each_axis_has_the_records_and_ends_where_the_plan_does(app, store):
+async def test_each_axis_has_the_records_and_ends_where_the_run_stands(app, store):
     run, series = trained(store, epochs=6, planned=10)
     async with app.run_test(size=(120, 40)) as pilot:
         await opened(app, pilot, run)
-        for x, end in zip(get_args(XAxis), (10.0, 200.0, 48.0), strict=True):
+        for x, end in zip(get_args(XAxis), (6.0, 120.0, 48.0), strict=True):
             assert data_of(app, "loss").x_limits == (0.0, end)
             np.testing.assert_array_equal(drawn(app, "loss")["train"].x, series.curve("loss", x).x)
             np.testing.assert_array_equal(drawn(app, "accuracy")["val"].x, series.curve("val_acc", x).x)
