@@ -4,10 +4,12 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
+from rich.cells import cell_len
 
 from cockpit.errors import CockpitError
 from cockpit.store import RunStore
@@ -16,6 +18,10 @@ _UNSURE = re.compile(r"[^\n -~]")
 """What may be unprintable; all else of ASCII is not."""
 MAX_CHARACTERS = 2_000
 """Text from outside is cut here; no sentence of ours is longer."""
+_COLUMN_GAP = 2
+"""Cells between two columns of a table."""
+_LEAST_CUT = 16
+"""Cells to which a column of a table may be cut."""
 RUNS_DOC = "Folder of the runs. Default: COCKPIT_RUNS, else ./runs."
 LOW_BANDWIDTH_DOC = "Look every 4 s, so that a live run writes 0.2 kB/s. COCKPIT_LOW_BANDWIDTH=1 does the same."
 
@@ -83,19 +89,71 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def print_table(columns: list[str], rows: list[list[str]], *, right: tuple[int, ...] = ()) -> None:
-    """Write a table to stdout; cells are shown literally, whatever is in them."""
+def print_table(
+    columns: list[str],
+    rows: list[list[str]],
+    *,
+    right: tuple[int, ...] = (),
+    order: Sequence[str] = (),
+    cut: Sequence[str] = (),
+) -> None:
+    """Write a table to stdout, a line a row; cells are shown literally, whatever is in them.
+
+    In a terminal that is too narrow the least important columns are left out; in a pipe or a file there are all.
+
+    Args:
+        columns: The titles.
+        rows: Their cells.
+        right: Places of the columns that are aligned at their right ends.
+        order: Titles, the most important first; the other columns come after them, from left to right. The first is
+            there however narrow the terminal is.
+        cut: Titles of those that are rather cut than left out.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    texts = [[printable(cell) for cell in row] for row in rows]
+    natural = [max(map(cell_len, column)) for column in zip(columns, *texts, strict=True)]
+    terminal = sys.stdout.isatty()
+    console = Console()
+    widths = _fitting(columns, natural, console.width, order, cut) if terminal else dict(enumerate(natural))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", padding=(0, 0, 0, 1))
+    for place, width in sorted(widths.items()):
+        justify = "right" if place in right else "left"
+        table.add_column(columns[place], justify=justify, width=width, no_wrap=True, overflow="ellipsis")
+    for row in texts:
+        table.add_row(*(Text(row[place]) for place in sorted(widths)))
+    console.width = sum(widths.values()) + _COLUMN_GAP * len(widths)
+    with console.capture() as drawn:
+        console.print(table)
+    print("", *(line.rstrip() for line in drawn.get().splitlines()), "", sep="\n", flush=True)
+    left_out = [column for place, column in enumerate(columns) if place not in widths]
+    if left_out:
+        say(f"no room for {', '.join(left_out)} (`| less -S` shows all)")
+
+
+def _fitting(
+    columns: list[str], natural: list[int], room: int, order: Sequence[str], cut: Sequence[str]
+) -> dict[int, int]:
+    """Return the places of the columns that fit into so many cells, with the width of each."""
+
+    def rank(place: int) -> int:
+        return order.index(columns[place]) if columns[place] in order else len(order) + place
+
+    room += _COLUMN_GAP
+    widths: dict[int, int] = {}
+    for place in sorted(range(len(columns)), key=rank):
+        least = min(natural[place], _LEAST_CUT) if columns[place] in cut else natural[place]
+        if not widths or least + _COLUMN_GAP <= room:
+            widths[place] = least
+            room -= least + _COLUMN_GAP
+    for place in sorted(widths, key=rank):  # what is left over goes to those that were cut
+        more = min(natural[place] - widths[place], max(0, room))
+        widths[place] += more
+        room -= more
+    return widths
 
 
 def print_facts(facts: list[tuple[str, str]]) -> None:

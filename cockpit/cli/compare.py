@@ -60,6 +60,7 @@ class Compare:
                 for index, row in enumerate(rows)
             ],
             right=tuple(range(2 + len(apart), 11 + len(apart))),
+            order=("run", "best val", "test top-1", *apart, "status", "val loss", "at", "time"),
         )
         return 0
 

@@ -58,6 +58,8 @@ class ListData:
                     for spec in specs
                 ],
                 right=(2, 3, 4),
+                order=("dataset", "here", "title"),
+                cut=("title",),
             )
         return 0
 

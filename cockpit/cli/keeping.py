@@ -210,5 +210,5 @@ class ListFields(_Command):
             print_json([{"name": field.name, "kind": field.kind, "doc": field.doc} for field in known])
         else:
             rows = [[field.name, field.doc, form(field)] for field in known]
-            print_table(["field", "what", "in a filter"], rows)
+            print_table(["field", "what", "in a filter"], rows, order=("field", "in a filter"), cut=("what",))
         return 0

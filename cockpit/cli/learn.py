@@ -58,7 +58,10 @@ class Learn:
                 ]
             )
         print_table(
-            ["image", "is", "taken for", "with", "truth has", "right since", "truth so far"], rows, right=(0, 3, 4, 5)
+            ["image", "is", "taken for", "with", "truth has", "right since", "truth so far"],
+            rows,
+            right=(0, 3, 4, 5),
+            order=("image", "is", "taken for", "with", "truth has", "truth so far"),
         )
         return 0
 

@@ -45,17 +45,23 @@ class ListQueue(_Command):
             say("nothing waits; `cockpit train --enqueue` puts something into the queue, `cockpit` too")
         else:
             heads = ["place", "run", "recipe", "device", "priority", "why it waits"]
-            print_table(heads, [_waiting_row(row) for row in seen.waiting], right=(0, 4))
+            print_table(
+                heads,
+                [_waiting_row(row) for row in seen.waiting],
+                right=(0, 4),
+                order=("run", "place", "why it waits", "device", "recipe"),
+                cut=("recipe", "why it waits"),
+            )
         if seen.training:
             rows = [
                 [row.device, row.run.id, row.run.status, f"{row.run.epoch}/{row.run.epochs}"] for row in seen.training
             ]
-            print_table(["device", "run", "status", "epoch"], rows, right=(3,))
+            print_table(["device", "run", "status", "epoch"], rows, right=(3,), order=("run", "status", "device"))
         rows = [
             [slot.device, slot.title, f"{len(slot.runs)}/{slot.slots}", slot.stranger and f"busy with {slot.stranger}"]
             for slot in seen.devices
         ]
-        print_table(["device", "what", "slots", ""], rows, right=(2,))
+        print_table(["device", "what", "slots", ""], rows, right=(2,), cut=("what", ""))
         return 0
 
 

@@ -82,6 +82,8 @@ class ListRuns:
                     for row in rows
                 ],
                 right=(2, 3, 4, 5, 6),
+                order=("run", "status", "best val", "test top-1", "epoch", "why", "at", "recipe", "job", "tags"),
+                cut=("recipe", "tags", "job", "why"),
             )
         return 0
 
