@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
 
 def sentence(info: RunInfo) -> str:
     """Return how a run ended, for a notification."""
-    if info.status == "finished" and info.test:
+    if info.status == "finished" and info.test and not info.test.is_outdated(info.best_epoch):
         what = f"finished, test top-1 {info.test.top1:.2%}"
     elif info.status in ("finished", "stopped"):
         val = "" if info.best_val_acc is None else f", best val {info.best_val_acc:.2%}"

@@ -40,7 +40,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     final_val_loss: float | None
     """Validation loss of the newest epoch."""
     test: TestScores | None
-    """The test of the best checkpoint."""
+    """The newest test, see `cockpit.status.RunInfo`."""
     elapsed_s: float
     """Training seconds."""
     img_per_s: float | None

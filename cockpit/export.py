@@ -42,7 +42,9 @@ def _run_row(row: RunInfo, run: Run) -> dict[str, Any]:
     own = {
         name: getattr(row, name) for name in row.__struct_fields__ if name not in ("test", "recipe", "ticket", "job")
     }
-    scores = {f"test_{name}": getattr(row.test, name) if row.test else None for name in ("top1", "top5", "loss")}
+    scores = {
+        f"test_{name}": getattr(row.test, name) if row.test else None for name in ("top1", "top5", "loss", "epoch")
+    }
     recipe = {
         option.name: getattr(row.recipe, option.name) if row.recipe else None
         for option in options()

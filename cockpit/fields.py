@@ -45,7 +45,9 @@ _OWN = (
     Field("tag", "words", lambda row: row.tags, "your tags"),
     Field("note", "text", lambda row: row.note or None, "your note"),
     Field("val", "share", lambda row: row.best_val_acc, "best validation top-1", True),
-    Field("test", "share", lambda row: _test(row, "top1"), "test top-1", True),
+    Field(
+        "test", "share", lambda row: _test(row, "top1"), "test top-1, of the best checkpoint or an earlier one", True
+    ),
     Field("top5", "share", lambda row: _test(row, "top5"), "test top-5", True),
     Field("loss", "number", lambda row: _test(row, "loss"), "loss of the test"),
     Field("epoch", "number", lambda row: row.epoch, "epochs done", True),

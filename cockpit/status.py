@@ -20,6 +20,7 @@ import psutil
 from cockpit import causes, jobs, records, tickets
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe, changes
+from cockpit.results import TestReport
 from cockpit.store import Run, Tail
 from cockpit.store.remarks import NO_REMARKS
 
@@ -35,6 +36,8 @@ RESUMABLE: frozenset[str] = frozenset({"waiting", "stopped", "failed", "lost"})
 """Statuses from which `resume` makes sense."""
 TROUBLED: frozenset[str] = frozenset({"stopped", "failed", "lost", "stale", "unknown", "damaged"})
 """Statuses of a run that does not go on by itself, or may not; its detail says why."""
+OUTDATED = "°"
+"""Beside the figures of a test of another checkpoint than the best."""
 _SILENCE_S = 120.0
 """A trainer of another host that has written nothing for so long is stale: it samples every few seconds."""
 
@@ -50,6 +53,12 @@ class TestScores(msgspec.Struct, frozen=True, kw_only=True):
     """0-1."""
     loss: float
     """Mean cross-entropy an image."""
+    epoch: int
+    """The epoch of the checkpoint that was tested."""
+
+    def is_outdated(self, best_epoch: int | None) -> bool:
+        """Return whether the best checkpoint is of another epoch by now: the figures are not those of it."""
+        return best_epoch is not None and self.epoch != best_epoch
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +85,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     best_epoch: int | None
     """The epoch of it."""
     test: TestScores | None
-    """The test of the best checkpoint, once there is one."""
+    """The newest test, once there is one; its epoch is not `best_epoch` when there is a better checkpoint since."""
     elapsed_s: float
     """Training seconds so far."""
     launched: float | None
@@ -137,7 +146,7 @@ def describe(run: Run, *, number: bool = True) -> RunInfo:
         epochs=epochs,
         best_val_acc=epoch.best_val_acc if epoch else None,
         best_epoch=epoch.best_epoch if epoch and epoch.best_val_acc is not None else None,
-        test=TestScores(top1=report.top1, top5=report.top5, loss=report.loss) if report else None,
+        test=_scores(report) if report else None,
         elapsed_s=max(record.elapsed_s for record in (tail.phase, tail.epoch, tail.step) if record)
         if tail.phase
         else 0.0,
@@ -153,6 +162,10 @@ def describe(run: Run, *, number: bool = True) -> RunInfo:
     if info.ticket is None or not number:
         return info
     return _placed(info, tickets.places(tickets.read_tickets(run.path.parent)).get(run.id))
+
+
+def _scores(report: TestReport) -> TestScores:
+    return TestScores(top1=report.top1, top5=report.top5, loss=report.loss, epoch=report.epoch)
 
 
 def numbered(rows: Sequence[RunInfo], places: Mapping[str, int] | None = None) -> list[RunInfo]:

@@ -54,12 +54,20 @@ def live(run: Run) -> Run:
     return launched_by(run, psutil.Process(os.getpid()))
 
 
-def finished(run: Run, *, epochs: int = 3, val_acc: float = 0.9, state: str = "finished", detail: str = "") -> Run:
+def finished(
+    run: Run,
+    *,
+    epochs: int = 3,
+    val_acc: float = 0.9,
+    best_epoch: int = 1,
+    state: str = "finished",
+    detail: str = "",
+) -> Run:
     """Add a launch and its records, up to a final phase; there is a file in the place of the best weights."""
     launched(run)
     lines: list = [phase("running")]
     for epoch in range(1, epochs + 1):
-        lines += [step(epoch - 0.5), device(), epoch_record(epoch, val_acc=val_acc)]
+        lines += [step(epoch - 0.5), device(), epoch_record(epoch, val_acc=val_acc, best_epoch=min(epoch, best_epoch))]
     write(run, *lines, phase(state, detail=detail, step=11 * epochs))
     run.best_path.write_bytes(b"not weights")
     return run
@@ -88,7 +96,7 @@ def step(epoch: float, *, loss: float | None = 1.25) -> records.Step:
     )
 
 
-def epoch_record(epoch: int, *, val_acc: float = 0.9) -> records.Epoch:
+def epoch_record(epoch: int, *, val_acc: float = 0.9, best_epoch: int = 1) -> records.Epoch:
     return records.Epoch(
         time=STARTED,
         epoch=epoch,
@@ -102,7 +110,7 @@ def epoch_record(epoch: int, *, val_acc: float = 0.9) -> records.Epoch:
         img_per_s=1540.0,
         elapsed_s=2.0 * epoch,
         best_val_acc=val_acc,
-        best_epoch=1,
+        best_epoch=best_epoch,
     )
 
 
@@ -110,14 +118,14 @@ def device() -> records.Device:
     return records.Device(time=STARTED, name="cpu", busy=0.97, memory_bytes=2**30, memory_total_bytes=2**34)
 
 
-def with_test(run: Run, *, top1: float = 0.972) -> Run:
+def with_test(run: Run, *, top1: float = 0.972, epoch: int = 1) -> Run:
     """Add a test report."""
     run.write_test_report(
         results.TestReport(
             run=run.id,
             checkpoint=run.best_path.name,
             sha256="0" * 64,
-            epoch=1,
+            epoch=epoch,
             dataset="digits",
             images=359,
             top1=top1,

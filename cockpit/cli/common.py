@@ -12,6 +12,7 @@ import msgspec
 from rich.cells import cell_len
 
 from cockpit.errors import CockpitError
+from cockpit.status import OUTDATED, TestScores
 from cockpit.store import RunStore
 
 _UNSURE = re.compile(r"[^\n -~]")
@@ -24,6 +25,25 @@ _LEAST_CUT = 16
 """Cells to which a column of a table may be cut."""
 RUNS_DOC = "Folder of the runs. Default: COCKPIT_RUNS, else ./runs."
 LOW_BANDWIDTH_DOC = "Look every 4 s, so that a live run writes 0.2 kB/s. COCKPIT_LOW_BANDWIDTH=1 does the same."
+
+
+class Tested(Protocol):
+    """What is shown of the test of a run."""
+
+    @property
+    def id(self) -> str:
+        """The run."""
+        ...
+
+    @property
+    def test(self) -> TestScores | None:
+        """The newest test."""
+        ...
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch of the best checkpoint."""
+        ...
 
 
 class Command(Protocol):
@@ -78,6 +98,21 @@ def say(line: str) -> None:
 def percent(fraction: float | None) -> str:
     """Return a fraction for people, empty when there is none."""
     return "" if fraction is None else f"{fraction:.2%}"
+
+
+def tested(row: Tested, name: str) -> str:
+    """Return an accuracy of a run's test for people, with a sign when that was of another checkpoint than the best."""
+    if row.test is None:
+        return ""
+    return percent(getattr(row.test, name)) + (OUTDATED if row.test.is_outdated(row.best_epoch) else "")
+
+
+def say_outdated(rows: Sequence[Tested]) -> None:
+    """Tell what the sign beside a test means, when it is there."""
+    for row in rows:
+        if row.test and row.test.is_outdated(row.best_epoch):
+            say(f"{OUTDATED} tested before there was a better checkpoint; `cockpit test {row.id}` tests that")
+            return
 
 
 def duration(seconds: float) -> str:

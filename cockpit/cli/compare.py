@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from cockpit import compare, status
-from cockpit.cli.common import duration, open_store, percent, print_json, print_table
+from cockpit.cli.common import duration, open_store, percent, print_json, print_table, say_outdated, tested
 from cockpit.cli.reading import read_series
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
@@ -51,8 +51,8 @@ class Compare:
                     str(row.best_epoch or ""),
                     percent(row.final_val_acc),
                     "" if row.final_val_loss is None else f"{row.final_val_loss:.4f}",
-                    percent(row.test and row.test.top1),
-                    percent(row.test and row.test.top5),
+                    tested(row, "top1"),
+                    tested(row, "top5"),
                     duration(row.elapsed_s),
                     "" if row.img_per_s is None else f"{row.img_per_s:,.0f}",
                     "" if row.params is None else f"{row.params:,}",
@@ -62,6 +62,7 @@ class Compare:
             right=tuple(range(2 + len(apart), 11 + len(apart))),
             order=("run", "best val", "test top-1", *apart, "status", "val loss", "at", "time"),
         )
+        say_outdated(rows)
         return 0
 
 

@@ -62,6 +62,8 @@ def follow_plainly(run: Run, *, json: bool = False) -> status.RunInfo:
     else:
         best = f"best val {info.best_val_acc:.1%} @ {info.best_epoch}" if info.best_val_acc is not None else "no epoch"
         test = f"test top-1 {info.test.top1:.2%}" if info.test else "not tested"
+        if info.test and info.test.is_outdated(info.best_epoch):
+            test += f" at epoch {info.test.epoch}"
         show(f"{info.status} after {info.epoch}/{info.epochs} epochs  {best}  {test}")
     return info
 

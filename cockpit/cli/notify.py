@@ -85,7 +85,7 @@ def _example() -> status.RunInfo:
         epochs=30,
         best_val_acc=0.9861,
         best_epoch=27,
-        test=status.TestScores(top1=0.9777, top5=1.0, loss=0.0812),
+        test=status.TestScores(top1=0.9777, top5=1.0, loss=0.0812, epoch=27),
         elapsed_s=95.0,
         launched=None,
         changes="",

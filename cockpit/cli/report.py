@@ -7,6 +7,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
+from cockpit import status
 from cockpit.cli.common import open_store, percent, print_json, print_table, say, show
 from cockpit.cli.fields import RunRef
 from cockpit.errors import CockpitError
@@ -49,6 +50,9 @@ class ReportRun:
             print_json(to_json(report))
         elif not written:
             _print_report(report)
+            best = status.describe(run, number=False).best_epoch
+            if best is not None and best != report.test.epoch:
+                say(f"the best checkpoint is of epoch {best} by now; `cockpit test {run.id}` tests it")
         return 0
 
 

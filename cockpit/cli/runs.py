@@ -10,7 +10,17 @@ import msgspec
 from tyro.conf import Positional, arg
 
 from cockpit import records, status
-from cockpit.cli.common import duration, open_store, percent, print_facts, print_json, print_table, say
+from cockpit.cli.common import (
+    duration,
+    open_store,
+    percent,
+    print_facts,
+    print_json,
+    print_table,
+    say,
+    say_outdated,
+    tested,
+)
 from cockpit.cli.fields import RunRef
 from cockpit.cli.reading import alarms_of
 from cockpit.errors import CockpitError
@@ -72,8 +82,8 @@ class ListRuns:
                         f"{row.epoch}/{row.epochs}",
                         percent(row.best_val_acc),
                         str(row.best_epoch or ""),
-                        percent(row.test and row.test.top1),
-                        percent(row.test and row.test.top5),
+                        tested(row, "top1"),
+                        tested(row, "top5"),
                         row.damage or row.changes or "the seed's",
                         *([" ".join(row.tags)] if with_tags else []),
                         *([_job_line(row.job) if row.job else ""] if with_jobs else []),
@@ -85,6 +95,7 @@ class ListRuns:
                 order=("run", "status", "best val", "test top-1", "epoch", "why", "at", "recipe", "job", "tags"),
                 cut=("recipe", "tags", "job", "why"),
             )
+            say_outdated(rows)
         return 0
 
 
@@ -148,7 +159,7 @@ class ShowRun:
             *([("job", _job_line(info.job))] if info.job else []),
             ("epoch", f"{info.epoch} of {info.epochs}"),
             ("best val", f"{percent(info.best_val_acc)} at epoch {info.best_epoch}" if info.best_epoch else "none yet"),
-            ("test", _test_line(info.test)),
+            ("test", _test_line(info)),
             ("recipe", info.changes or "the seed's"),
             *([("tags", " ".join(info.tags))] if info.tags else []),
             *([("note", info.note)] if info.note else []),
@@ -175,10 +186,12 @@ def _job_line(job: JobInfo) -> str:
     return f"{job.id or 'of unknown number'}{place}{', ' if job.state else ''}{job.state}{reason}{elapsed}"
 
 
-def _test_line(test: status.TestScores | None) -> str:
+def _test_line(info: status.RunInfo) -> str:
+    test = info.test
     if test is None:
         return "not tested"
-    return f"top-1 {test.top1:.2%}, top-5 {test.top5:.2%}, loss {test.loss:.4f}"
+    outdated = f"; `cockpit test {info.id}` tests epoch {info.best_epoch}" if test.is_outdated(info.best_epoch) else ""
+    return f"top-1 {test.top1:.2%}, top-5 {test.top5:.2%}, loss {test.loss:.4f} at epoch {test.epoch}{outdated}"
 
 
 @dataclasses.dataclass(frozen=True)

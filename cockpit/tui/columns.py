@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from rich.cells import cell_len
 
-from cockpit.status import LIVE, RunInfo
+from cockpit.status import LIVE, OUTDATED, RunInfo
 from cockpit.tui.text import NO_VALUE, cells, day_and_time, duration, percent, status_word
 from nets.catalog import MODELS
 
@@ -47,6 +47,8 @@ class Column(NamedTuple):
 
 
 def _test(row: RunInfo, name: str) -> str:
+    if row.test and row.test.is_outdated(row.best_epoch):
+        return percent(getattr(row.test, name)) + OUTDATED
     return _marked(row, getattr(row.test, name) if row.test else None)
 
 

@@ -12,6 +12,7 @@ from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from cockpit.compare import MAX_RUNS, Figures, differing, figures
+from cockpit.status import OUTDATED
 from cockpit.store import Run
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.chart import Chart
@@ -209,6 +210,7 @@ class CompareScreen(ChartScreen):
         return words(
             (f"{letter(color)} {plain(row.id)}", f"bold ${curve_color(color)}"),
             (status_word(row.status), f"${COLORS[row.status]}"),
+            f"{OUTDATED} tested at epoch {row.test.epoch}" if row.test and row.test.is_outdated(row.best_epoch) else "",
             *(plain(text) for text in own),
             between=" · ",
         )

@@ -13,6 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from cockpit.compare import Figures
+from cockpit.status import OUTDATED
 from cockpit.tui.curve_colors import curve_color
 from cockpit.tui.dots import sample
 from cockpit.tui.text import NO_VALUE, cells, duration, millions, percent, status_word
@@ -58,7 +59,12 @@ def compare_columns(
         return [NO_VALUE if getattr(run, name) is None else shape(getattr(run, name)) for run in runs]
 
     def test(name: str) -> list[str]:
-        return [percent(getattr(run.test, name)) if run.test else NO_VALUE for run in runs]
+        return [
+            percent(getattr(run.test, name)) + (OUTDATED if run.test.is_outdated(run.best_epoch) else "")
+            if run.test
+            else NO_VALUE
+            for run in runs
+        ]
 
     loss = "{:.3f}".format
     return [

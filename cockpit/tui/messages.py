@@ -239,12 +239,19 @@ class TestEnded(Message):
 class ReportRead(Message):
     """A run's test was read."""
 
-    def __init__(self, report: "Report | None", reason: str = "", test: TestReport | None = None) -> None:
-        """Carry the report, or None, why there is none, and the figures of the test if there was one."""
+    def __init__(
+        self,
+        report: "Report | None",
+        reason: str = "",
+        test: TestReport | None = None,
+        best_epoch: int | None = None,
+    ) -> None:
+        """Carry the report, or None and why, the figures of the test if there was one, and the best checkpoint's."""
         super().__init__()
         self.report = report
         self.reason = reason
         self.test = report.test if report else test
+        self.best_epoch = best_epoch
 
 
 class ImageClassified(Message):

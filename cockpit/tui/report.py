@@ -11,6 +11,7 @@ from textual.containers import Grid, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from cockpit import status
 from cockpit.errors import CockpitError
 from cockpit.results import TestReport
 from cockpit.store import Run
@@ -18,8 +19,9 @@ from cockpit.tui import report_views as views
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.messages import ReportRead
 from cockpit.tui.mistakes import Mistakes
+from cockpit.tui.row_detail import describe_test
 from cockpit.tui.screen import CockpitScreen, tell, write
-from cockpit.tui.text import percent, plain, words
+from cockpit.tui.text import plain, words
 from cockpit.tui.watch import read_report as read_test
 
 if TYPE_CHECKING:
@@ -113,16 +115,17 @@ class ReportScreen(CockpitScreen[None]):
     def _read(self) -> None:
         from cockpit.reports import read_report
 
+        best_epoch = status.describe(self._run, number=False).best_epoch
         try:
-            self.post_message(ReportRead(read_report(self._run)))
+            self.post_message(ReportRead(read_report(self._run), best_epoch=best_epoch))
         except CockpitError as error:
-            self.post_message(ReportRead(None, str(error), read_test(self._run)))
+            self.post_message(ReportRead(None, str(error), read_test(self._run), best_epoch))
 
     async def on_report_read(self, event: ReportRead) -> None:
         """Show the report, or why there is none."""
         before, self._report = self._report, event.report
         testing = self._run.id in self.cockpit.testing
-        self._draw_head(event.reason, event.test, testing=testing)
+        self._draw_head(event.reason, event.test, event.best_epoch, testing=testing)
         report = event.report
         self.query_one("#report").display = report is not None
         if report is None or (before is not None and before.test == report.test):
@@ -145,7 +148,7 @@ class ReportScreen(CockpitScreen[None]):
     def _lowest_first(self) -> bool:
         return self.cockpit.remembered.get("report lowest first", True)
 
-    def _draw_head(self, reason: str, test: TestReport | None, *, testing: bool) -> None:
+    def _draw_head(self, reason: str, test: TestReport | None, best_epoch: int | None, *, testing: bool) -> None:
         report, now = self._report, ("testing…", "$text-accent") if testing else ""
         empty = self.query_one("#report-empty", Static)
         empty.display = report is None
@@ -163,12 +166,8 @@ class ReportScreen(CockpitScreen[None]):
         if test is None:
             self._write("report-figures", Content(""))
             return
-        scope = f"{test.images:,} images · epoch {test.epoch}" + (f" · {plain(test.device, 40)}" if test.device else "")
-        scores = f"top-1 {percent(test.top1)} % · top-5 {percent(test.top5)} %"
-        more = f"loss {test.loss:.3f}" + (f" · ECE {percent(report.calibration.ece)} %" if report else "")
-        self._write(
-            "report-figures", words((scores, "bold $text-success"), (more, "bold"), (scope, "dim"), between=" · ")
-        )
+        ece = report.calibration.ece if report else None
+        self._write("report-figures", describe_test(test, ece, best_epoch, testing=testing))
 
     def _arrange(self) -> None:
         """Show all sections where there is room and none is zoomed, else the chosen one."""

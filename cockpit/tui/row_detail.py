@@ -5,25 +5,35 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from cockpit.export import counted
-from cockpit.status import TROUBLED, RunInfo
+from cockpit.results import TestReport
+from cockpit.status import OUTDATED, TROUBLED, RunInfo, TestScores
 from cockpit.tui.text import percent, plain, remedy, words
 
 _NAMED = 5
 """So many runs are named in a question."""
 
 
-def describe_row(row: RunInfo) -> Content:
+def describe_row(row: RunInfo, *, testing: bool = False) -> Content:
     """Return the three lines about the chosen run: where it stands, its best checkpoint, its recipe or damage.
 
     Why a run does not go on has a line of its own, with the remedy; so has what it waits for.
+
+    Args:
+        row: The run.
+        testing: Whether its best checkpoint is being tested from here.
     """
-    told = row.status == "finished" and row.test  # the trainer's last words are the result of its test
+    outdated = outdated_test(row.test, row.best_epoch, testing=testing)
+    told = row.status == "finished" and row.test and not outdated  # the trainer's last words are the result of its test
     state = words("" if told else plain(row.detail), remedy(row.status, queued=row.ticket is not None), between=" · ")
     if row.best_epoch is None:
         best = "" if row.ticket else "no checkpoint yet: the best one is kept from the first epoch on"
     else:
         best = f"best checkpoint: epoch {row.best_epoch} · val {percent(row.best_val_acc)} % · "
-        if row.test:
+        if outdated:
+            best = best.removeprefix("best checkpoint: ") + outdated
+        elif testing:
+            best += "being tested"
+        elif row.test:
             scores = row.test
             best += f"test {percent(scores.top1)} % (top-5 {percent(scores.top5)} %, loss {scores.loss:.3f})"
         else:
@@ -37,6 +47,36 @@ def describe_row(row: RunInfo) -> Content:
     if row.status in TROUBLED or row.ticket:
         return words(words(name, best, between="  "), state, last, between="\n")
     return words(words(name, state, between="  "), best, last, between="\n")
+
+
+def outdated_test(test: TestScores | None, best_epoch: int | None, *, testing: bool = False) -> str:
+    """Return what a test of another checkpoint than the best one says, and what tests that; else nothing."""
+    if test is None or not test.is_outdated(best_epoch):
+        return ""
+    return f"test {percent(test.top1)}{OUTDATED} % at epoch {test.epoch}; {retest(best_epoch, testing=testing)}"
+
+
+def retest(best_epoch: int | None, *, testing: bool) -> str:
+    """Return what is done, or can be, about a test of another checkpoint than the best one."""
+    return f"epoch {best_epoch} is being tested" if testing else f"t tests epoch {best_epoch}"
+
+
+def describe_test(test: TestReport, ece: float | None, best_epoch: int | None, *, testing: bool) -> Content:
+    """Return the figures of a test in a line.
+
+    Args:
+        test: The test.
+        ece: Its expected calibration error, 0-1; None when that is not known.
+        best_epoch: The epoch of the best checkpoint.
+        testing: Whether that is being tested from here.
+    """
+    outdated = best_epoch is not None and best_epoch != test.epoch
+    style = "bold $text-warning" if outdated else "bold $text-success"
+    scores = f"top-1 {percent(test.top1)} % · top-5 {percent(test.top5)} %"
+    at = f"at epoch {test.epoch}; {retest(best_epoch, testing=testing)}" if outdated else f"epoch {test.epoch}"
+    more = f"loss {test.loss:.3f}" + ("" if ece is None else f" · ECE {percent(ece)} %")
+    scope = f"{test.images:,} images" + (f" · {plain(test.device, 40)}" if test.device else "")
+    return words((scores, style), (at, style if outdated else ""), (more, "bold"), (scope, "dim"), between=" · ")
 
 
 def losses(row: RunInfo) -> str:

@@ -93,7 +93,7 @@ class RunScreen(ChartScreen):
         self.write("state", run_figures.state(view, self._run.id in self.cockpit.testing, width))
         self.write("progress", run_figures.progress(view, width))
         self.write("pace", run_figures.pace(view, width))
-        self.write("note", run_figures.note(view, width))
+        self.write("note", run_figures.note(view, width, testing=self._run.id in self.cockpit.testing))
         lines = self.query_one("#log-lines").size.height
         self.write("log-lines", Content("\n".join(view.log[-lines:] if lines else ())))
         self._x_end = x_end(view, self.settings, self._x_end)

@@ -3,8 +3,8 @@
 from textual.content import Content
 
 from cockpit.records import Device
-from cockpit.status import LIVE
-from cockpit.tui.row_detail import describe_remarks
+from cockpit.status import LIVE, OUTDATED
+from cockpit.tui.row_detail import describe_remarks, retest
 from cockpit.tui.text import COLORS, bar, cells, duration, percent, plain, remedy, status_word, words
 from cockpit.tui.watch import RunView
 
@@ -86,7 +86,7 @@ def _gib(num_bytes: int) -> str:
     return f"{size:.0f}" if size >= 99.95 else f"{size:.1f}"
 
 
-def note(view: RunView, width: int) -> Content:
+def note(view: RunView, width: int, *, testing: bool = False) -> Content:
     """Return the lines that need attention: what is wrong and what helps, and the result of the test."""
     info = view.info
     lines = []
@@ -97,14 +97,20 @@ def note(view: RunView, width: int) -> Content:
     if info.damage and info.status != "damaged":  # else the damage is the detail
         lines.append(words((plain(info.damage), "$text-error")))
     report = view.report
-    told = info.status == "finished" and report  # the trainer's last words are the result of its test
+    outdated = info.test is not None and info.test.is_outdated(info.best_epoch)
+    told = info.status == "finished" and report and not outdated  # the trainer's last words are the result of its test
     detail = "" if told else plain(info.detail)
     if info.status == "running":
         detail = cells(detail, width)  # nothing to act on, and the log has the whole
     sentence = words(detail, remedy(info.status, queued=info.ticket is not None), between=" · ")
     if sentence:
         lines.append(sentence.stylize(f"${COLORS[info.status]}"))
-    if report:
+    if report and outdated:
+        result = f"test top-1 {percent(report.top1)}{OUTDATED} % at epoch {report.epoch}; "
+        more = f"top-5 {percent(report.top5)} % · loss {report.loss:.3f} · {report.images:,} images"
+        result += retest(info.best_epoch, testing=testing)
+        lines.append(words((result, "bold $text-warning"), more, between=" · "))
+    elif report:
         result = f"test top-1 {percent(report.top1)} % · top-5 {percent(report.top5)} %"
         scope = f"loss {report.loss:.3f} · {report.images:,} images · epoch {report.epoch}"
         lines.append(words((result, "bold $text-success"), scope, between=" · "))

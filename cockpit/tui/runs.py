@@ -142,7 +142,7 @@ class RunsScreen(Deeds):
     @on(RunTable.Moved)
     def _draw_detail(self) -> None:
         row = self.query_one(RunTable).chosen
-        self._write("detail", describe_row(row) if row else Content())
+        self._write("detail", describe_row(row, testing=row.id in self.cockpit.testing) if row else Content())
 
     def _write(self, name: str, content: Content) -> None:
         write(self.query_one(f"#{name}", Static), content)

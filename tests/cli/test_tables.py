@@ -1,5 +1,6 @@
 """Tables of the command line: no cell is broken, and what a terminal has no room for is left out."""
 
+import json
 import sys
 
 import pytest
@@ -86,3 +87,19 @@ def test_the_models_are_listed_a_line_each(columns):
     names = [line.split()[0] for line in lines]
     assert names[0] == "model"
     assert names[2:] == list(MODELS)
+
+
+def test_a_test_of_an_older_checkpoint_is_marked(two, capsys):
+    with_test(finished(make_run(two, _IDS[0][:-1] + "9"), epochs=34, best_epoch=34), top1=0.836, epoch=12)
+    for words in (["runs"], ["compare", _IDS[0][:-1] + "9", _IDS[0]]):
+        assert main([*words, "--runs", str(two.root)]) == 0
+        output, told = capsys.readouterr()
+        assert "83.60%°" in output
+        assert "97.20%°" not in output
+        assert f"`cockpit test {_IDS[0][:-1]}9`" in told
+    assert main(["runs", "show", _IDS[0][:-1] + "9", "--runs", str(two.root)]) == 0
+    assert "at epoch 12; `cockpit test" in capsys.readouterr().out
+    assert main(["runs", "--json", "--runs", str(two.root)]) == 0
+    rows = {row["id"]: row for row in json.loads(capsys.readouterr().out)}
+    row = rows[_IDS[0][:-1] + "9"]
+    assert (row["test"]["epoch"], row["best_epoch"]) == (12, 34)
