@@ -39,7 +39,7 @@ def _test(row: RunInfo, name: str) -> float | None:
 
 _OWN = (
     Field("id", "text", lambda row: row.id, "the run's name", True),
-    Field("status", "word", lambda row: row.status, "running, finished, failed…"),
+    Field("status", "word", lambda row: row.status, "created, waiting, running, finished, failed…"),
     Field("model", "word", lambda row: row.model, "the network"),
     Field("dataset", "word", lambda row: row.dataset, "the dataset"),
     Field("tag", "words", lambda row: row.tags, "your tags"),

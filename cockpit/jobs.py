@@ -121,7 +121,7 @@ def _unlisted(submission: records.Submission, own: tuple[str, str] | None, has_t
     if own:
         return "lost", _without_last_word(f"Slurm has no job {submission.job or 'of it'} any more", own)
     if not submission.job:
-        return "waiting", "its submission was cut off and Slurm has no job of it; resume submits it"
+        return "created", "its submission was cut off and Slurm has no job of it; resume submits it"
     if not has_turn:
         return "stopped", f"job {submission.job} was cancelled before it began"
     if abs(time.time() - submission.time) < _FRESH_S:  # another host's clock may be ahead

@@ -57,8 +57,8 @@ def check_resumable(run: Run, *, force: bool = False) -> None:
         if info.status == "damaged":
             raise CockpitError(f"run {run.id} is damaged: {info.detail}")
         raise CockpitError(
-            f"run {run.id} is {info.status}, so there is nothing to resume; only a stopped, failed, lost or waiting "
-            f"run can be resumed"
+            f"run {run.id} is {info.status}, so there is nothing to resume; only a created, waiting, stopped, failed "
+            "or lost run can be resumed"
         )
 
 

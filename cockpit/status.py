@@ -1,5 +1,7 @@
 """What a run is doing, derived anew each time: from its last phase, its launches and the life of its process.
 
+A run that waits is in the queue and is launched by itself; one that is created is not, and waits for its user.
+
 Nothing here is stored, and exit codes play no part: a status that is written down lies after a kill -9.
 """
 
@@ -25,14 +27,25 @@ from cockpit.store import Run, Tail
 from cockpit.store.remarks import NO_REMARKS
 
 Status = Literal[
-    "waiting", "pending", "starting", "running", "stopped", "finished", "failed", "lost", "stale", "unknown", "damaged"
+    "created",
+    "waiting",
+    "pending",
+    "starting",
+    "running",
+    "stopped",
+    "finished",
+    "failed",
+    "lost",
+    "stale",
+    "unknown",
+    "damaged",
 ]
 
 Value = TypeVar("Value")
 
 LIVE: frozenset[str] = frozenset({"pending", "starting", "running", "stale", "unknown"})
 """Statuses of a run whose trainer holds the folder, or will by itself (pending in Slurm), or may (Slurm is silent)."""
-RESUMABLE: frozenset[str] = frozenset({"waiting", "stopped", "failed", "lost"})
+RESUMABLE: frozenset[str] = frozenset({"created", "waiting", "stopped", "failed", "lost"})
 """Statuses from which `resume` makes sense."""
 TROUBLED: frozenset[str] = frozenset({"stopped", "failed", "lost", "stale", "unknown", "damaged"})
 """Statuses of a run that does not go on by itself, or may not; its detail says why."""
@@ -241,7 +254,7 @@ def judge(
 def _judge_trainer(run: Run, launches: list[records.Launch], tail: Tail) -> tuple[Status, str]:
     """Judge by the folder and the process alone."""
     if not launches:
-        return "waiting", "not launched yet"
+        return "created", "not launched yet"
     launch = launches[-1]
     phase = tail.phase if tail.phase and tail.phase.attempt == launch.attempt else None
     if phase is not None:

@@ -28,7 +28,7 @@ NEWEST = 1_763_900_000.0
 """When the newest made run was launched, unix seconds; the others before it, an hour apart."""
 SAMPLE_S = 2.0
 STEPS_PER_SAMPLE = 5
-FATES = {"finished": 60, "stopped": 9, "failed": 9, "lost": 9, "waiting": 4, "stale": 2, "damaged": 7}
+FATES = {"finished": 60, "stopped": 9, "failed": 9, "lost": 9, "created": 4, "stale": 2, "damaged": 7}
 """How many runs of a hundred come to which end."""
 FAILURES = ("loss is NaN at step 40", "out of memory; a batch of 64 would fit", "No space left on device")
 DAMAGES = (("recipe.json", b'{"model": "resn'), ("recipe.json", bytes(99)), ("metrics.jsonl", b"\x00\xff\n[1]\n{"))
@@ -163,7 +163,7 @@ def _make_run(store: RunStore, fate: str, started: float, choice: random.Random)
     recipe = usual_recipe(choice.choice([*MODELS]), dataset, preset, epochs=choice.randint(3, 12), **chosen)
     trainer = Trainer(recipe.complete(), started=started, seed=choice.randrange(2**31))
     run = make_folder(store, trainer.recipe, started, choice.randrange(2**16))
-    if fate == "waiting":
+    if fate == "created":
         return run
     host = "another-host" if fate == "stale" else ""
     ends = sorted(choice.randrange(trainer.planned_samples) for _ in range(choice.choice((1, 1, 1, 2, 3))))

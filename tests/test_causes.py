@@ -211,13 +211,13 @@ def test_a_launch_records_the_counters_of_this_machine(store, tiny):
 
 def test_a_listing_reads_no_log_but_those_of_lost_runs(store, data_dir):
     names = {}
-    for state in ("waiting", "finished", "failed", "stopped", "lost"):
+    for state in ("created", "finished", "failed", "stopped", "lost"):
         run = store.create(Recipe().complete())
         names[run.id] = state
         run.log_path.write_text("words\n")
-        if state != "waiting":
+        if state != "created":
             gone(run)
-        if state not in ("waiting", "lost"):
+        if state not in ("created", "lost"):
             with LineWriter(run.metrics_path) as lines:
                 lines.append(records.encode(records.Phase(time=time.time(), state=state)))
     code = (

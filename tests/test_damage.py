@@ -115,7 +115,7 @@ def check_rows(rows: list[dict], num_damaged: int = len(FILES)) -> dict[str, dic
     newest, *damaged, oldest = rows
     for row in (newest, oldest):
         assert (row["status"], row["damage"], row["best_epoch"]) == ("finished", "", 1)
-        assert row["test"] == {"top1": 0.5, "top5": 1.0, "loss": 0.5}
+        assert row["test"] == {"top1": 0.5, "top5": 1.0, "loss": 0.5, "epoch": 1}
     assert len(damaged) == num_damaged
     return {row["id"]: row for row in damaged}
 
@@ -200,7 +200,7 @@ def test_a_file_that_is_gone_leaves_the_rest(whole, store, capsys):
     runs = damage_each(whole, store, Path.unlink)
     (store.root / "an-empty-folder").mkdir()
     rows = listing(store, capsys)
-    expected = {"recipe.json": "damaged", "launches.jsonl": "waiting", "metrics.jsonl": "lost"}
+    expected = {"recipe.json": "damaged", "launches.jsonl": "created", "metrics.jsonl": "lost"}
     for name, run in runs.items():
         assert rows[run.id]["status"] == expected.get(name, "finished")
         assert bool(rows[run.id]["damage"]) == (name == "recipe.json")

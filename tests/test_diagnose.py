@@ -220,7 +220,7 @@ def test_the_status_is_an_alarm_too_and_an_ended_run_has_none():
     (lost,) = diagnose(series, info("lost", detail="killed by the kernel; resume continues it"))
     assert (lost.name, lost.severity) == ("lost", "error")
     assert [alarm.name for alarm in diagnose(series, info("stale", detail="silent"))] == ["nan", "stale"]
-    for status in ("finished", "failed", "stopped", "waiting", "damaged"):
+    for status in ("finished", "failed", "stopped", "created", "waiting", "damaged"):
         assert diagnose(series, info(status)) == ()
 
 

@@ -49,7 +49,7 @@ def test_runs_that_never_began_or_are_damaged_have_rows_too(store):
     make_run(store)
     (make_run(store).path / "recipe.json").write_bytes(b"{")
     rows = table(store)
-    assert {row["status"] for row in rows} == {"waiting", "damaged"}
+    assert {row["status"] for row in rows} == {"created", "damaged"}
     assert all(row.keys() == rows[0].keys() for row in rows)
     assert len(read_csv(export.encode(rows, ".csv"))) == 2
     assert export.encode([], ".csv") == b""

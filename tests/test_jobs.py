@@ -169,7 +169,7 @@ def test_a_run_that_is_just_being_submitted_says_so(fake, run):
             "pending",
             "it is being submitted to Slurm",
         )
-    assert status.describe(run).status == "waiting"
+    assert status.describe(run).status == "created"
 
 
 def test_a_job_that_slurm_forgot(fake, run):
@@ -221,7 +221,7 @@ def test_a_run_that_went_on_without_slurm_is_judged_without_it(fake, run):
 def test_a_refused_submission_changes_nothing(fake, run):
     fake("squeue", "exit 1")
     submitted(run, job="", refused="Invalid partition")
-    assert status.describe(run).status == "waiting"
+    assert status.describe(run).status == "created"
 
 
 def test_a_copied_folder_is_read_where_there_is_no_slurm(run, monkeypatch):
@@ -265,7 +265,7 @@ def test_a_damaged_folder_gives_a_row(fake, run, name, junk):
         with pytest.raises(CockpitError, match="is damaged"):
             places.check_resumable(run)
     else:  # a torn line was written before Slurm was asked
-        assert info.status == "waiting"
+        assert info.status == "created"
 
 
 def test_a_run_that_waits_in_the_queue_leaves_it_for_slurm(fake, run, capsys):
@@ -286,7 +286,7 @@ def test_a_list_learns_that_slurm_has_taken_a_job_after_all(fake, run):
     submitted(run, job="")
     reader = RunsReader(RunStore(run.path.parent))
     (look,) = reader.look()
-    assert look.rows[0].status == "waiting"
+    assert look.rows[0].status == "created"
     squeue(fake, "PENDING")
     (look,) = reader.look()
     assert look.rows[0].status == "pending"

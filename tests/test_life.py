@@ -199,7 +199,7 @@ def test_a_device_that_is_not_here_is_refused(store, tiny):
     run = store.create(recipe())
     with pytest.raises(CockpitError, match="device 'cuda:77' is not on this machine; choose one of auto"):
         launch.start(run, device="cuda:77")
-    assert status.describe(run).status == "waiting"
+    assert status.describe(run).status == "created"
 
 
 def test_a_test_needs_a_checkpoint(store, tiny):

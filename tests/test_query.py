@@ -30,7 +30,7 @@ def row(number: int = 1, **values) -> RunInfo:
         "epochs": 30,
         "best_val_acc": None,
         "best_epoch": None,
-        "test": None if scores is None else TestScores(top1=scores, top5=0.99, loss=0.1),
+        "test": None if scores is None else TestScores(top1=scores, top5=0.99, loss=0.1, epoch=1),
         "elapsed_s": 0.0,
         "launched": None,
         "changes": "",
@@ -48,7 +48,7 @@ def found(text: str, *rows: RunInfo) -> list[int]:
 RESNET = row(1, model="resnet20", best_val_acc=0.912, top1=0.9, tags=("base", "long-run"), note="Nice curve")
 FAST = Recipe(model="vgg16_bn", lr=0.05, preset="fast", nesterov=True).complete()
 VGG = row(2, recipe=FAST, status="running", best_val_acc=0.5, elapsed_s=7300.0, changes="lr 0.05")
-NEW = row(3, model="seresnet18", status="waiting")
+NEW = row(3, model="seresnet18", status="created")
 ROWS = (RESNET, VGG, NEW)
 
 
@@ -67,7 +67,7 @@ ROWS = (RESNET, VGG, NEW)
         ("model:resnet2?", [0]),
         ("model=VGG16_BN", [1]),
         ("model!=vgg16_bn", [0, 2]),
-        ("status:running,waiting", [1, 2]),
+        ("status:running,created", [1, 2]),
         ("-status:running", [0, 2]),
         ("!status:running", [0, 2]),
         ("-resnet", [1]),

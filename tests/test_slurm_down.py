@@ -31,7 +31,7 @@ def test_an_sbatch_that_hangs_is_ended_and_refused(cluster, store, fake, monkeyp
     with pytest.raises(CockpitError, match=r"sbatch did not end within 0\.5 s"):
         submit(run)
     assert not psutil.pid_exists(int((store.root / "pid").read_text()))
-    assert now(run).status == "waiting"
+    assert now(run).status == "created"
     assert cluster.jobs("PENDING", "RUNNING") == []
 
 
@@ -45,7 +45,7 @@ def test_a_submitter_killed_before_slurm_knew_leaves_a_run_that_can_be_submitted
     with pytest.raises(RunBusyError, match="just being submitted"):
         submit(run)
     _kill_sbatch(wrapper)
-    assert now(run).status == "waiting"
+    assert now(run).status == "created"
     assert "Slurm has no job of it; resume submits it" in now(run).detail
     wrapper.unlink()
     submit(run)

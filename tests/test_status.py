@@ -45,7 +45,7 @@ def status_of(run: Run) -> str:
 
 
 def test_phases_of_a_living_process(run):
-    assert status_of(run) == "waiting"
+    assert status_of(run) == "created"
     run.append_launch(launch_of(psutil.Process()))
     assert status_of(run) == "starting"
     say(run, "preparing", "reading digits")

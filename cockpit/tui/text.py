@@ -85,6 +85,7 @@ def bar(fraction: float, width: int) -> tuple[str, str]:
 
 
 SYMBOLS = {
+    "created": "◦",
     "waiting": "○",
     "pending": "◌",
     "starting": "◔",
@@ -101,6 +102,7 @@ SYMBOLS = {
 """A sign before the status word, so that it reads without colour."""
 
 COLORS = {
+    "created": "text-secondary",
     "waiting": "text-secondary",
     "pending": "text-secondary",
     "starting": "text-primary",
@@ -117,6 +119,7 @@ COLORS = {
 """The theme's variable for each status."""
 
 REMEDIES = {
+    "created": "r launches it",
     "waiting": "r launches it",
     "pending": "s cancels it",
     "stopped": "r resumes it",

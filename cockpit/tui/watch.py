@@ -147,7 +147,7 @@ class RunsReader:
 
 def _may_change(row: RunInfo) -> bool:
     """Tell whether a run can become another without its files: by its trainer, or by what Slurm does with its job."""
-    return row.status in LIVE or (row.job is not None and row.status in ("waiting", "lost"))
+    return row.status in LIVE or (row.job is not None and row.status in ("created", "lost"))
 
 
 def _paths(run: Run) -> tuple[str, ...]:

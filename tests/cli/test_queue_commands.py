@@ -142,7 +142,7 @@ def test_the_order_is_changed(paused, cockpit):
     assert places(cockpit) == [one, three, two]
     assert "--before RUN, --top or --bottom" in cockpit("queue", "move", one)[1]
     assert "--before RUN, --top or --bottom" in cockpit("queue", "move", one, "--top", "--bottom")[1]
-    assert cockpit("queue", "remove", three)[0][0]["status"] == "waiting"
+    assert cockpit("queue", "remove", three)[0][0]["status"] == "created"
     assert "does not wait in the queue" in cockpit("queue", "remove", three)[1]
     assert "does not wait in the queue" in cockpit("queue", "move", three, "--top")[1]
     assert cockpit("stop", two)[0]["detail"] == "not launched yet"

@@ -149,12 +149,12 @@ def test_places_between_two_others_never_run_out(store):
     assert places(store) == ids([runs[0], runs[1], runs[2]])
 
 
-def test_a_withdrawn_run_waits_on_without_the_queue(store):
+def test_a_withdrawn_run_is_kept_and_does_not_wait(store):
     runs = enqueue(store, 2)
     assert order.withdraw(store, runs[0])
     assert not order.withdraw(store, runs[0])
     info = status.describe(runs[0])
-    assert (info.status, info.detail, info.ticket) == ("waiting", "not launched yet", None)
+    assert (info.status, info.detail, info.ticket) == ("created", "not launched yet", None)
     assert places(store) == ids([runs[1]])
     order.enqueue_again(store, runs[0])
     assert places(store) == ids([runs[1], runs[0]])
@@ -229,7 +229,7 @@ def test_a_damaged_ticket_is_told_and_holds_up_nobody(store, junk):
     assert "queued.json is damaged" in info.detail
     assert places(store) == ids([good])
     assert order.withdraw(store, bad)
-    assert status.describe(bad).status == "waiting"
+    assert status.describe(bad).status == "created"
 
 
 def test_a_queue_that_cannot_be_written_is_a_sentence(tmp_path, data_dir):

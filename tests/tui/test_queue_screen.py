@@ -174,6 +174,10 @@ async def test_runs_show_their_place_and_s_takes_one_from_the_queue(app, store, 
         await pilot.press("s")
         await settle(pilot, lambda: f"{chosen} is taken from the queue" in toasts(app))
         await settle(pilot, lambda: "not launched yet · r launches it" in screen_text(app))
+        assert "◦ created" in screen_text(app)
+        assert screen_text(app).count("○ waiting") == 2
+        await pilot.press("/", *"status:created", "enter")
+        await settle(pilot, lambda: "1 of 3 runs" in screen_text(app))
 
 
 async def test_the_run_screen_follows_its_place(app, store, waiting):

@@ -185,7 +185,7 @@ async def test_an_older_test_shows_its_figures(app, run):
     with_test(run, top1=0.972)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(app, pilot, run, "t tests its best checkpoint")
-        assert "top-1 97.2 % · top-5 99.9 % · loss 0.103 · 359 images" in screen_text(app)
+        assert "top-1 97.2 % · top-5 99.9 % · epoch 1 · loss 0.103 · 359 images" in screen_text(app)
 
 
 async def test_hostile_predictions_are_refused_on_the_screen(app, run):

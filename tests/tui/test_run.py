@@ -155,7 +155,7 @@ async def test_an_unchanged_run_is_not_drawn_again(app, store):
 
 @pytest.mark.parametrize(
     ("key", "sentence"),
-    [("s", "there is nothing to stop"), ("r", "only a stopped, failed, lost or waiting run can be resumed")],
+    [("s", "there is nothing to stop"), ("r", "only a created, waiting, stopped, failed or lost run can be resumed")],
 )
 async def test_what_cannot_be_done_is_said(app, store, key, sentence):
     run = finished(make_run(store, RUN_ID))
