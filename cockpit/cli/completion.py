@@ -31,7 +31,14 @@ _POSITIONALS = {
 }
 """What commands take that take no runs."""
 _FOLDERS = ("--runs",)
-_RUNS = ("--before",)
+_RUNS = ("--before", "--run")
+_OF_RUNS = (("test",),)
+"""Commands that take runs by another name than `run`."""
+_FILES = {
+    ("test",): ('[[ " ${COMP_WORDS[*]} " == *" --run "* ]]', "__fish_contains_opt run"),
+    ("data", "import"): ("((num_taken))", "__fish_seen_subcommand_from import"),
+}
+"""Commands that take files, and when: for bash and for fish."""
 
 
 class Entry(NamedTuple):
@@ -113,7 +120,7 @@ def _entry(words: tuple[str, ...], kind: type) -> Entry:
             flags += [option.flag for option in options()]
             flags += [flag for flag in ("--model", "--dataset") if flag not in flags]
         elif _POSITIONAL in marks:
-            takes_runs = takes_runs or (name == "run" and words not in _POSITIONALS)
+            takes_runs = takes_runs or (words not in _POSITIONALS and (name == "run" or words in _OF_RUNS))
         elif _SUPPRESS not in marks:
             flags.append("--" + name.replace("_", "-"))
     return Entry(words, (), tuple(flags), takes_runs)
@@ -137,10 +144,10 @@ def _bash(entries: list[Entry]) -> str:
     offers = []
     for entry in entries:
         words = [*entry.subcommands, *_POSITIONALS.get(entry.words, ())]
-        runs = ' words="$words last $(_cockpit_runs)"' if entry.takes_runs else ""
+        runs = ' words="$words last $(_cockpit_runs)";' if entry.takes_runs else ""
         offers.append(
             f"        {shlex.quote(' '.join(entry.words))}) flags={shlex.quote(' '.join(entry.flags))}; "
-            f"words={shlex.quote(' '.join(words))};{runs} ;;"
+            f"words={shlex.quote(' '.join(words))};{runs}{_bash_files(entry)} ;;"
         )
     return f"""\
 _cockpit_runs() {{
@@ -154,27 +161,39 @@ _cockpit_runs() {{
 }}
 _cockpit() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD - 1]}}
-    local command= flags= words= index
+    local command= flags= words= files= num_taken=0 index IFS=$' \\t\\n'
     for ((index = 1; index < COMP_CWORD; index++)); do
         case "$command/${{COMP_WORDS[index]}}" in
 {walk}
+            */-*) ;;
+            *) num_taken=$((num_taken + 1)) ;;
         esac
     done
     case "$previous" in
         {"|".join(_FOLDERS)}) COMPREPLY=($(compgen -d -- "$current")); return ;;
-        {"|".join(_RUNS)}) COMPREPLY=($(compgen -W "$(_cockpit_runs)" -- "$current")); return ;;
+        {"|".join(_RUNS)}) COMPREPLY=($(compgen -W "last $(_cockpit_runs)" -- "$current")); return ;;
 {values}
     esac
     if [ -z "$words" ]; then
         case "$command" in
 {chr(10).join(offers)}
         esac
-        case "$current" in -*) words=$flags ;; esac
+        case "$current" in -*) words=$flags files= ;; esac
+    fi
+    if [ -n "$files" ]; then
+        compopt -o filenames 2>/dev/null
+        IFS=$'\\n'
+        COMPREPLY=($(compgen -f -- "$current"))
+        return
     fi
     COMPREPLY=($(compgen -W "$words" -- "$current"))
 }}
 complete -F _cockpit cockpit
 """
+
+
+def _bash_files(entry: Entry) -> str:
+    return f" {_FILES[entry.words][0]} && files=yes" if entry.words in _FILES else ""
 
 
 def _fish(entries: list[Entry]) -> Iterator[str]:
@@ -195,6 +214,9 @@ def _fish(entries: list[Entry]) -> Iterator[str]:
             yield f"{start} -a {shlex.quote(' '.join(words))}"
         if entry.takes_runs:
             yield f"{start} -a '(__cockpit_runs)'"
+        if entry.words in _FILES:
+            files = f"{condition}; and {_FILES[entry.words][1]}"
+            yield f"complete -c cockpit -n {shlex.quote(files)} -F"
         for flag in entry.flags:
             takes = f" -x -a {shlex.quote(' '.join(values[flag]))}" if flag in values else ""
             takes = " -x -a '(__fish_complete_directories)'" if flag in _FOLDERS else takes

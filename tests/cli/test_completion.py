@@ -70,7 +70,27 @@ def test_runs_of_the_folder_that_is_meant(script, tmp_path, monkeypatch):
     assert complete(script, "watch", "") == {"last", run.id}
     assert complete(script, "runs", "rm", run.id[:9]) == {run.id}
     assert complete(script, "stop", "--runs", str(tmp_path / "other"), "2") == {other.id}
-    assert complete(script, "queue", "move", run.id, "--before", "") == {run.id}
+    assert complete(script, "queue", "move", run.id, "--before", "") == {"last", run.id}
+
+
+def test_a_test_takes_runs_and_with_a_run_image_files(script, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_run(RunStore(tmp_path / "runs"), "20251123-141000-resnet20-digits-0001")
+    (tmp_path / "one-image.png").touch()
+    (tmp_path / "onward").mkdir()
+    assert complete(script, "test", "") == {"last", "20251123-141000-resnet20-digits-0001"}
+    assert complete(script, "test", "on") == set()
+    assert complete(script, "test", "--run", "2025") == {"20251123-141000-resnet20-digits-0001"}
+    assert complete(script, "test", "--run", "last", "on") == {"one-image.png", "onward"}
+    assert complete(script, "test", "--run", "last", "--js") == {"--json"}
+
+
+def test_an_import_takes_a_name_and_a_path(script, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pattern").mkdir()
+    assert complete(script, "data", "import", "") == set(DATASETS)
+    assert complete(script, "data", "import", "x", "pat") == {"pattern"}
+    assert complete(script, "data", "import", "--replace", "x", "pat") == {"pattern"}
 
 
 def test_a_folder_with_a_hostile_name_is_not_expanded(script, tmp_path, monkeypatch):
