@@ -17,6 +17,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
     words = _normalize(list(sys.argv[1:] if argv is None else argv))
     try:
+        if words[:1] == ["--version"]:
+            from cockpit.cli.version import print_version
+
+            return print_version()
         if not words or words[0] == "ui":
             from cockpit.cli.ui import open_cockpit
 
@@ -44,7 +48,7 @@ def _normalize(words: list[str]) -> list[str]:
         moved, words = [*moved, *words[:take]], words[take:]
     if not words:
         words = ["ui"]
-    if words[0] in _HELP:
+    if words[0] in (*_HELP, "--version"):
         return words
     if words[0] in _DEFAULT_ACTION and (len(words) == 1 or words[1].startswith("-")) and not set(words[1:2]) & {*_HELP}:
         words.insert(1, _DEFAULT_ACTION[words[0]])

@@ -95,7 +95,7 @@ def _entries() -> Iterator[Entry]:
     from cockpit.cli.parser import AnyCommand
 
     commands = [_named(kind) for kind in typing.get_args(AnyCommand)]
-    yield Entry((), tuple(name for name, _ in commands), ("--help", "--low-bandwidth", "--runs"), False)
+    yield Entry((), tuple(name for name, _ in commands), ("--help", "--low-bandwidth", "--runs", "--version"), False)
     for name, kind in commands:
         hints = typing.get_type_hints(kind, include_extras=True)
         actions = [_named(action) for action in typing.get_args(hints.get("action"))]

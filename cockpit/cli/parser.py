@@ -66,7 +66,7 @@ class Runs:
         | Annotated[keeping.PurgeTrash, subcommand("purge")]
         | Annotated[keeping.ExportRuns, subcommand("export")]
         | Annotated[keeping.ListFields, subcommand("fields")]
-    )
+    ) = dataclasses.field(default_factory=runs.ListRuns)
 
     def execute(self) -> int:
         """Do what was chosen."""
@@ -85,7 +85,7 @@ class Queue:
         | Annotated[queue.PauseQueue, subcommand("pause")]
         | Annotated[queue.ContinueQueue, subcommand("go")]
         | Annotated[queue.SetSlots, subcommand("slots")]
-    )
+    ) = dataclasses.field(default_factory=queue.ListQueue)
 
     def execute(self) -> int:
         """Do what was chosen."""
@@ -96,7 +96,9 @@ class Queue:
 class Models:
     """List the architectures, or show what one is made of; alone it lists them."""
 
-    action: Annotated[models.ListModels, subcommand("list")] | Annotated[models.ShowModel, subcommand("show")]
+    action: Annotated[models.ListModels, subcommand("list")] | Annotated[models.ShowModel, subcommand("show")] = (
+        dataclasses.field(default_factory=models.ListModels)
+    )
 
     def execute(self) -> int:
         """Do what was chosen."""
@@ -112,7 +114,7 @@ class Data:
         | Annotated[datasets.ShowData, subcommand("show")]
         | Annotated[datasets.GetData, subcommand("get")]
         | Annotated[datasets.ImportData, subcommand("import")]
-    )
+    ) = dataclasses.field(default_factory=datasets.ListData)
 
     def execute(self) -> int:
         """Do what was chosen."""
@@ -141,7 +143,7 @@ AnyCommand = (
 )
 
 _DESCRIPTION = """Train image classifiers from a terminal: choose, launch, watch, test.
-`cockpit` alone opens the cockpit; every action of it is a command here too."""
+`cockpit` alone opens the cockpit; every action of it is a command here too. --version says which it is."""
 
 
 class _Word(str):
@@ -187,6 +189,7 @@ def _parse(words: Sequence[str]) -> Any:
     return tyro.cli(
         AnyCommand,
         args=words,
+        default=Ui(),
         prog="cockpit",
         description=_DESCRIPTION,
         config=(FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes),

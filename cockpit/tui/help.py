@@ -5,13 +5,16 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from cockpit.status import OUTDATED
 from cockpit.tui.actions import ACTIONS, PLACES, Action, KeyBar, bindings
 from cockpit.tui.screen import Dialog
 from cockpit.tui.text import words
 
 _INTRODUCTION = (
     "A run is a folder. Its trainer is a process of its own that writes there, and the cockpit only reads: "
-    "close it whenever you like, the runs go on."
+    "close it whenever you like, the runs go on.\n"
+    "* beside an accuracy: not the seed's recipe, so not to be set beside the published ones. "
+    f"{OUTDATED} beside a test: of an earlier checkpoint than the best one."
 )
 
 

@@ -38,7 +38,7 @@ def describe_row(row: RunInfo, *, testing: bool = False) -> Content:
             best += f"test {percent(scores.top1)} % (top-5 {percent(scores.top5)} %, loss {scores.loss:.3f})"
         else:
             best += "t tests it"
-    recipe = f"recipe: {plain(row.changes)}" if row.changes else "recipe: the seed's"
+    recipe = f"* not the seed's recipe: {plain(row.changes)}" if row.changes else "recipe: the seed's"
     damage = "" if row.status == "damaged" else plain(row.damage)  # else it is the state
     name = plain(row.id), "bold"
     last = words((damage, "$text-error") if damage else (recipe, "dim"))

@@ -114,17 +114,21 @@ class VerbsApp(NoticingApp):
 
     def _test_next(self) -> None:
         if self.tests_ahead and not self.testing:
-            self.test(self.tests_ahead.pop(0))
+            self.test_run(self.run_of(self.tests_ahead.pop(0)), told=True)
 
     def test(self, info: RunInfo) -> None:
         """Test a run's best checkpoint in the background; a second request while it lasts does nothing."""
         self.test_run(self.run_of(info))
 
-    def test_run(self, run: Run) -> None:
-        """Do the same for a run of which nothing else is known."""
-        if run.id not in self.testing:
-            self.testing |= {run.id}
-            self._test(run)
+    def test_run(self, run: Run, *, told: bool = False) -> None:
+        """Do the same for a run of which nothing else is known; it is said, unless the user was told."""
+        if run.id in self.testing:
+            tell(self, f"{run.id} is being tested already", "warning")
+            return
+        self.testing |= {run.id}
+        if not told:
+            tell(self, f"testing {run.id}")
+        self._test(run)
 
     @work(thread=True, exit_on_error=False, group="test")
     def _test(self, run: Run) -> None:

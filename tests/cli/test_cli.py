@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -89,6 +90,21 @@ def test_help_of_every_command(capsys, words):
         main([*words, "--help"])
     assert caught.value.code == 0
     assert "usage: cockpit" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [[], ["runs"], ["queue"], ["models"], ["data"]])
+def test_help_says_what_a_group_alone_does(capsys, words):
+    with pytest.raises(SystemExit):
+        main([*words, "--help"])
+    help_text = capsys.readouterr().out
+    assert f"(default: {'list' if words else 'ui'})" in help_text
+    assert "(required)" not in help_text
+
+
+def test_the_version_names_what_a_report_must_name():
+    code = "import sys; from cockpit.cli import main; main(['--version']); sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"cockpit \d+\.\d+\.\d+, Python 3\.\d+\.\d+, torch \S+( \S+)?\n", done.stdout)
 
 
 def test_listings_as_json(runs, data_dir, capsys):

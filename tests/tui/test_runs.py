@@ -319,3 +319,22 @@ def test_the_farewell_counts_many_runs(store):
     assert "and 2 more" in words
     assert f"The test of {ids[0]} goes on too" in words
     assert words.endswith("`cockpit` shows them again.")
+
+
+async def test_t_says_that_it_tests_and_that_it_does_already(app, store):
+    run = finished(make_run(store))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: app.screen._look.complete and "t tests it" in screen_text(app))
+        await pilot.press("t", "t")
+        assert f"testing {run.id}" in toasts(app)
+        assert f"{run.id} is being tested already" in toasts(app)
+        await settle(pilot, lambda: not app.testing, "the test has failed")
+
+
+async def test_the_sign_beside_an_accuracy_is_explained(app, store):
+    run = finished(make_run(store, recipe=Recipe(lr=0.05)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: "* not the seed's recipe: lr 0.05" in screen_text(app))
+        assert "90.0*" in app.screen.query_one(RunTable).texts(run.id)
+        await pilot.press("question_mark")
+        await settle(pilot, lambda: "* beside an accuracy: not the seed's recipe" in screen_text(app))
