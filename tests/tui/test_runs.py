@@ -57,7 +57,7 @@ async def test_runs_are_listed_newest_first_with_their_best_checkpoint_and_test(
         await settle(pilot, lambda: rows(app) == [SECOND, FIRST])
         assert row_text(app, FIRST).startswith("✓ finished | resnet20 | digits | 3/30 | 91.2 | 1 | 97.2 | 99.9 | 11-23")
         assert row_text(app, SECOND).startswith(
-            "○ waiting | resnet18 | digits | 0/30 | — | — | — | — | — | 0:00 | lr 0.05"
+            "◦ created | resnet18 | digits | 0/30 | — | — | — | — | — | 0:00 | lr 0.05"
         )
 
 
@@ -170,7 +170,7 @@ async def test_hostile_text_is_shown_as_it_stands(app, store):
 
 @pytest.mark.parametrize(
     ("typed", "left"),
-    [("second", []), ("0002", [SECOND]), ("finished", [FIRST]), ("resnet20 waiting", [THIRD, SECOND]), ("LR", [THIRD])],
+    [("second", []), ("0002", [SECOND]), ("finished", [FIRST]), ("resnet20 created", [THIRD, SECOND]), ("LR", [THIRD])],
 )
 async def test_slash_filters_and_escape_shows_all(app, store, typed, left):
     finished(make_run(store, FIRST))
