@@ -2,7 +2,7 @@
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Grid, Vertical
+from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Label, Static
 from textual.worker import get_current_worker
@@ -14,12 +14,14 @@ from cockpit.errors import CockpitError
 from cockpit.progress import Cancelled
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.choice import Choice
+from cockpit.tui.fields import Fields
 from cockpit.tui.menus import DOWNLOAD
 from cockpit.tui.messages import ErrandChecked, ErrandEnded, ErrandTold
 from cockpit.tui.screen import Dialog, tell, write
 from cockpit.tui.text import bar, plain, words
 
 _BAR = 30
+_LAYOUTS = "Takes <class>/*.png or <split>/<class>/*.png, or CIFAR's archive or folder."
 _PACKED_BYTES = 60_000 * 32 * 32 * 3
 """What the images of CIFAR-10 or CIFAR-100 take once they are packed."""
 
@@ -42,7 +44,7 @@ class GetDataScreen(Dialog[str]):
         known = ", ".join(name for name in DATASETS if name != EMBEDDED)
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = "Get a dataset"
-            with Grid(id="errand"):
+            with Fields(id="errand"):
                 yield Label("name")
                 yield Input(self._begin_with, placeholder=f"{known}, or a new one", id="data-name", compact=True)
                 yield Label("folder or archive")
@@ -53,6 +55,7 @@ class GetDataScreen(Dialog[str]):
                 yield Choice(("yes", "no"), "yes", id="mirror")
                 yield Label("replace")
                 yield Choice(("no", "yes"), "no", id="replace")
+            yield Static(words((_LAYOUTS, "dim")), id="layouts")
             yield Static(id="cost")
             yield Static(id="data-command")
             yield Static(id="data-verdict")

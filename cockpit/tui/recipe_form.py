@@ -4,14 +4,14 @@ import dataclasses
 from typing import Any, NamedTuple
 
 from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import Grid, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Input, Label
 
 from cockpit.errors import CockpitError
 from cockpit.recipe import Option, Recipe, chosen, options, usual_recipe
 from cockpit.tui.choice import Choice
+from cockpit.tui.fields import Fields
 
 FIELDS = {option.name: option for option in options()[2:]}
 """The fields below model and dataset, which have lists of their own."""
@@ -29,14 +29,9 @@ class Draft(NamedTuple):
 class RecipeForm(VerticalScroll, can_focus=False):
     """Inputs for every field of the recipe but model and dataset; an empty one takes the default it shows."""
 
-    BINDINGS = [  # noqa: RUF012 - Textual's convention
-        Binding("down", "move(1)", show=False),
-        Binding("up", "move(-1)", show=False),
-    ]
-
     def compose(self) -> ComposeResult:
         """Lay out a label and an input for each field."""
-        with Grid():
+        with Fields():
             for option in FIELDS.values():
                 yield Label(option.name.replace("_", " "))
                 yield _input(option)
@@ -104,17 +99,7 @@ class RecipeForm(VerticalScroll, can_focus=False):
 
     def enter(self) -> None:
         """Focus the first field."""
-        self._fields()[0].focus()
-
-    def action_move(self, places: int) -> None:
-        """Focus the field so many places on, staying within the form."""
-        fields = self._fields()
-        focused = self.screen.focused
-        if focused in fields:
-            fields[min(max(fields.index(focused) + places, 0), len(fields) - 1)].focus()
-
-    def _fields(self) -> list[Widget]:
-        return list(self.query("Input, Choice"))
+        self.query_one(Fields).enter()
 
 
 def _input(option: Option) -> Widget:
@@ -122,7 +107,7 @@ def _input(option: Option) -> Widget:
         return Choice(option.choices, option.default, id=option.name)
     if option.kind is bool:
         return Choice(("no", "yes"), "yes" if option.default else "no", id=option.name)
-    return Input(id=option.name, compact=True, select_on_focus=False)
+    return Input(id=option.name, compact=True)  # what is typed replaces the value of a field that was gone to
 
 
 def _text(value: object) -> str:
