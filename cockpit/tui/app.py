@@ -33,6 +33,7 @@ from cockpit.tui import themes
 from cockpit.tui.actions import actions_of
 from cockpit.tui.curve_colors import curve_colors
 from cockpit.tui.graphics import KittyPictures, speaks_kitty
+from cockpit.tui.keys import SerialKeysApp
 from cockpit.tui.painter import Painter
 from cockpit.tui.runs import RunsScreen
 from cockpit.tui.screen import CockpitScreen, show_error, tell
@@ -49,7 +50,7 @@ _REST_RATIO = 20
 """A tick is followed by a rest so many times as long, as a look is, see `cockpit.tui.watch`."""
 
 
-class CockpitApp(VerbsApp):
+class CockpitApp(SerialKeysApp, VerbsApp):
     """The cockpit over one folder of runs."""
 
     CSS_PATH = "cockpit.tcss"
