@@ -21,7 +21,7 @@ from cockpit.tui.screen import Dialog, tell, write
 from cockpit.tui.text import bar, plain, words
 
 _BAR = 30
-_LAYOUTS = "Takes <class>/*.png or <split>/<class>/*.png, or CIFAR's archive or folder."
+_LAYOUTS = "Takes <class>/*.png, <split>/<class>/*.png, CIFAR's archive or folder."
 _PACKED_BYTES = 60_000 * 32 * 32 * 3
 """What the images of CIFAR-10 or CIFAR-100 take once they are packed."""
 

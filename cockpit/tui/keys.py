@@ -4,8 +4,6 @@ Textual hands each key to what has the focus when it arrives. The second of two 
 the focus was before the first, and a value would land in the field above the one that it was typed for.
 """
 
-from collections import deque
-
 from textual import events
 from textual.app import App
 from textual.message import Message
@@ -27,6 +25,7 @@ class SerialKeysApp(App[None]):
 
     _key: events.Key | None = None
     _keys_target: Widget | None = None
+    _kept_keys: tuple[events.Key, ...] = ()
 
     async def on_event(self, event: events.Event) -> None:
         """Keep a key that comes while another is under way; everything else goes on as ever."""
@@ -37,14 +36,10 @@ class SerialKeysApp(App[None]):
             if event is self._key and not self._followable:  # its action closed what had the focus
                 self._go_on()
         elif self._key is not None and self._followable:
-            self._kept_keys.append(event)
+            self._kept_keys += (event,)
         else:
-            self._kept_keys.append(event)
+            self._kept_keys += (event,)
             await self._hand_out()
-
-    @property
-    def _kept_keys(self) -> deque[events.Key]:
-        return self.__dict__.setdefault("_kept", deque())
 
     @property
     def _followable(self) -> bool:
@@ -54,7 +49,8 @@ class SerialKeysApp(App[None]):
     async def _hand_out(self) -> None:
         self._key = self._keys_target = None
         if self._kept_keys:
-            self._key = key = self._kept_keys.popleft()
+            key, *rest = self._kept_keys
+            self._key, self._kept_keys = key, tuple(rest)
             self._keys_target = self.focused or self.screen
             target = self._keys_target
             await super().on_event(key)

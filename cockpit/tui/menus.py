@@ -16,6 +16,8 @@ DOWNLOAD = "~170 MB"
 _ROOMY = 118
 """Columns from which a network's description need not be cut."""
 _NAME_WIDTH = max(map(len, MODELS))
+_TITLE_INDENT = 2
+"""Cells by which the title of a pane begins to the right of its lines."""
 
 
 class Menu(OptionList):
@@ -56,6 +58,15 @@ class Menu(OptionList):
             self.highlighted = self.get_option_index(chosen if chosen in values else values[0])
 
 
+def model_title(*, columns: bool) -> str:
+    """Return the title of the list of networks, with the names of its columns above them where they fit."""
+    if not columns:
+        return f"Network, / finds in {len(MODELS)}"
+    title = "Network / finds"
+    names = f"{'':<{_NAME_WIDTH}} {'size':>5}{'C10':>8}{'C100':>6}{'yours':>7}"
+    return title + names[len(title) + _TITLE_INDENT :]
+
+
 def model_lines(
     sought: Sequence[str] = (), own_bests: Mapping[tuple[str, str], OwnBest] | None = None, dataset: str | None = None
 ) -> list[tuple[str | None, Content]]:
@@ -78,7 +89,7 @@ def model_lines(
         known = f"{spec.name:<{_NAME_WIDTH}} {millions(spec.params):>5}{_seed(spec)}"
         mine = f"{percent(own.top1):>7}{'*' if own.changes else ''}" if own else ""
         lines.append((spec.name, words(known, (mine, "$text-success") if mine else "")))
-    return lines
+    return lines or [(None, words(("no network fits; esc: all", "$text-warning")))]
 
 
 def _seed(spec: ModelSpec) -> str:
@@ -131,23 +142,27 @@ def describe_model(spec: ModelSpec, own_bests: Mapping[tuple[str, str], OwnBest]
         facts = words(words((spec.name, "bold"), size, between="  "), yours, _published(spec), between=" · ")
     else:  # a line for the facts and one for the paper leave three for the idea
         size = f"{spec.params / 1e6:.2f} M, {spec.flops / 1e9:.2f} GFLOP"
-        reached = yours or _published(spec)
+        room = width - len(f"{spec.name}  {size} · ")
+        reached = yours or next(
+            (text for text in (_published(spec), _published(spec, "seed")) if len(text) <= room), ""
+        )
         facts = words(words((spec.name, "bold"), size, between="  "), reached, between=" · ")
         facts = facts.truncate(width, ellipsis=True)
     return words(facts, _paper(spec, width), (spec.idea, "dim"), between="\n")
 
 
-def _published(spec: ModelSpec) -> str:
-    """Return the published accuracies on CIFAR-10 and CIFAR-100, the seed's and the best of its peers'."""
+def _published(spec: ModelSpec, *sources: str) -> str:
+    """Return the published accuracies on CIFAR-10 and CIFAR-100, the seed's and the best elsewhere."""
     found: dict[str, dict[str, float]] = {}
     for one in spec.published:
-        best = found.setdefault("seed" if one.source == "seed" else "peers", {})
-        best[one.dataset] = max(best.get(one.dataset, 0.0), one.top1)
+        if not sources or one.source in sources:
+            best = found.setdefault("" if one.source == "seed" else "elsewhere ", {})
+            best[one.dataset] = max(best.get(one.dataset, 0.0), one.top1)
     texts = [
-        f"{who} {'/'.join(percent(best[name]) if name in best else '–' for name in ('cifar10', 'cifar100'))}"
-        for who, best in found.items()
+        f"{where}{'/'.join(percent(best[name]) if name in best else '–' for name in ('cifar10', 'cifar100'))}"
+        for where, best in found.items()
     ]
-    return f"C10/C100 {', '.join(texts)} %" if texts else ""
+    return f"published C10/C100 {', '.join(texts)} %" if texts else ""
 
 
 def _paper(spec: ModelSpec, width: int) -> str:

@@ -11,11 +11,11 @@ from textual.widgets import Input, OptionList, Static
 
 from cockpit import places
 from cockpit.errors import CockpitError
-from cockpit.recipe import Recipe, command
+from cockpit.recipe import Recipe, command, options
 from cockpit.store import Run
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.choice import Choice
-from cockpit.tui.menus import Menu, describe_model, model_lines
+from cockpit.tui.menus import Menu, describe_model, model_lines, model_title
 from cockpit.tui.messages import LaunchRefused, LikeRead, RunLaunched, RunQueued
 from cockpit.tui.places_pane import PlacesPane
 from cockpit.tui.preflight import PreflightPane, Subject
@@ -28,6 +28,8 @@ from nets.catalog import MODELS
 _WIDE = 120
 """Columns from which the seed's accuracies fit beside the networks."""
 _USUAL = Recipe()
+_MOST_CHANGES = 3
+"""Fields that are named as other than those of the run that the form was begun from."""
 
 
 class NewRunScreen(CockpitScreen[None]):
@@ -43,6 +45,8 @@ class NewRunScreen(CockpitScreen[None]):
         super().__init__()
         self._like = like
         self._likeness = ""
+        self._like_recipe: Recipe | None = None
+        self._before_filter: str | None = None
         self._lacking = ("", "", "")
         self._recipe: Recipe | None = None
         self._launching = False
@@ -52,7 +56,7 @@ class NewRunScreen(CockpitScreen[None]):
         """Lay out the panes, the explanation of what is focused, the command and the keys."""
         with Horizontal(id="panes"):
             with Vertical(id="networks"):
-                yield Menu(id="model", title=f"Network, / finds in {len(MODELS)}")
+                yield Menu(id="model", title=model_title(columns=False))
                 yield Input(placeholder="words of a name", id="model-filter", compact=True)
             yield PlacesPane()
             yield RecipeForm(classes="pane")
@@ -73,14 +77,15 @@ class NewRunScreen(CockpitScreen[None]):
 
     def on_resize(self) -> None:
         """Name the columns that fit."""
-        columns = "size · seed's C10, C100 · yours (* own recipe)" if self.size.width >= _WIDE else ""
-        self._menu("model").border_subtitle = columns
+        wide = self.size.width >= _WIDE
+        self._menu("model").border_title = model_title(columns=wide)
+        self._menu("model").border_subtitle = "published, and yours; * by another recipe" if wide else ""
         self._explain()
 
     def on_like_read(self, event: LikeRead) -> None:
         """Fill in what a run was made with, and say what of it is not here."""
         recipe = event.recipe
-        self._likeness = plain(event.run_id)
+        self._likeness, self._like_recipe = plain(event.run_id), recipe
         self._menu("model").choose(recipe.model)
         if not self._where.choose_dataset(recipe.dataset):
             remedy = f"ctrl+g imports it as {plain(recipe.dataset, 64)}, or choose another"
@@ -109,11 +114,31 @@ class NewRunScreen(CockpitScreen[None]):
             self._say(lacking, wrong=True)
         else:
             self._recipe = draft.recipe
-            told = f"like {self._likeness}, with its seed" if self._likeness else "the cockpit may be closed meanwhile"
-            self._write("verdict", words(("enter launches this", "$text-success"), (told, "dim"), between=" · "))
+            self._tell_ready(draft.recipe)
         if self._recipe and self._where.place == "slurm" and self._where.mistake:
             self._say(self._where.mistake, wrong=True)  # enter tries all the same: the file may have been mended since
         self.query_one(PreflightPane).compare(self._subject())
+
+    def _tell_ready(self, recipe: Recipe | None) -> None:
+        """Say that enter launches, and what is to be known before."""
+        ready = "enter launches this"
+        likeness = self._tell_likeness(recipe) if self._like_recipe and recipe else ""
+        held = self._where.tell_holder()
+        waits = "; ^n lets it wait"
+        if held and len(f"{ready} · {held}{waits}") > self.size.width - 2:
+            held = self._where.tell_holder(named=False)
+        busy = (plain(held) + waits, "$text-warning") if held else ""
+        told = likeness or ("" if held else "the cockpit may be closed meanwhile")
+        self._write("verdict", words((ready, "$text-success"), busy, (told, "dim") if told else "", between=" · "))
+
+    def _tell_likeness(self, recipe: Recipe) -> str:
+        """Return how what would be launched differs from the run that it was begun from."""
+        now, like = recipe.complete(), self._like_recipe
+        changed = [option.name for option in options() if getattr(now, option.name) != getattr(like, option.name)]
+        if not changed:
+            return f"like {self._likeness}, with its seed"
+        more = f" and {len(changed) - _MOST_CHANGES} more" if len(changed) > _MOST_CHANGES else ""
+        return f"like {self._likeness} but for {', '.join(changed[:_MOST_CHANGES]).replace('_', ' ')}{more}"
 
     def _command(self, recipe: Recipe) -> str:
         device, place = self._where.device, self._where.place
@@ -239,6 +264,8 @@ class NewRunScreen(CockpitScreen[None]):
 
     def action_filter(self) -> None:
         """Ask for words to look for among the networks."""
+        if not self.query_one("#model-filter").display:
+            self._before_filter = self._menu("model").chosen
         self.query_one("#model-filter").display = True
         self.query_one("#model-filter").focus()
 
@@ -264,8 +291,12 @@ class NewRunScreen(CockpitScreen[None]):
             preflight.leave()
             self._make_room()
         elif model_filter.display:
+            chosen = self._menu("model").chosen
+            if model_filter.has_focus or chosen is None:  # what was sought was not taken
+                chosen = self._before_filter
             model_filter.value = ""
             model_filter.display = False
+            self._menu("model").fill(self._model_lines(self._where.dataset), chosen)
             self._menu("model").focus()
         else:
             self.app.pop_screen()

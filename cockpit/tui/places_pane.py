@@ -1,5 +1,7 @@
 """Where a new run takes its images from and where it is trained: dataset, place and device, with what is free now."""
 
+from typing import TYPE_CHECKING, cast
+
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -7,8 +9,10 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import OptionList
 
-from cockpit import places
+from cockpit import places, tickets
 from cockpit.datasets import DATASETS, EMBEDDED, DatasetSpec, is_ready, list_datasets
+from cockpit.dispatch.slots import Slot, read_slots
+from cockpit.dispatch.standing import read_queue
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
 from cockpit.store import Run
@@ -17,7 +21,19 @@ from cockpit.tui.messages import ChoicesRead, DevicesRead, LikeRead
 from cockpit.tui.screen import TellsErrors, show_error
 from cockpit.tui.text import plain, words
 
+if TYPE_CHECKING:
+    from cockpit.tui.app import CockpitApp
+
 _DEVICES = (("auto", "the best there is"),)
+
+
+class SlotsRead(Message):
+    """Who has the devices of this machine is known."""
+
+    def __init__(self, slots: tuple[Slot, ...]) -> None:
+        """Carry them, the best first."""
+        super().__init__()
+        self.slots = slots
 
 
 class PlacesPane(TellsErrors, Vertical):
@@ -36,6 +52,7 @@ class PlacesPane(TellsErrors, Vertical):
         super().__init__(id="places", classes="with-slurm" if len(self._places) > 1 else "")
         self._datasets = {spec.name: (spec, spec.name == EMBEDDED) for spec in DATASETS.values()}
         self._devices = {place: dict(_DEVICES) for place in self._places}
+        self._slots: tuple[Slot, ...] = ()
         self._settings = self.mistake = self._wanted = ""
 
     def compose(self) -> ComposeResult:
@@ -71,6 +88,17 @@ class PlacesPane(TellsErrors, Vertical):
     def device(self) -> str:
         """The chosen device there."""
         return self._menu("device").chosen or "auto"
+
+    def tell_holder(self, *, named: bool = True) -> str:
+        """Return who has the chosen device, by the run's id or without a name; empty where nobody is seen to."""
+        slot = next((slot for slot in self._slots if self.device in ("auto", slot.device)), None)
+        if self.place != "local" or slot is None:
+            return ""
+        if slot.stranger:
+            return f"{slot.device} is busy with {slot.stranger if named else 'another program'}"
+        if not slot.runs:
+            return ""
+        return f"{slot.device} trains {slot.runs[0] if named else 'another run'} already"
 
     def choose_where(self, place: str, device: str) -> str:
         """Choose a place and a device, and return what is not offered of them; nothing when both are."""
@@ -116,6 +144,7 @@ class PlacesPane(TellsErrors, Vertical):
         except CockpitError as error:
             mistake = str(error)
         self.post_message(ChoicesRead(datasets, self._survey(), settings, mistake))
+        self.post_message(self._read_slots())
         if like is not None:
             try:
                 told = LikeRead(like.id, like.recipe, places.place_of(like), places.device_of(like))
@@ -127,9 +156,18 @@ class PlacesPane(TellsErrors, Vertical):
     @work(thread=True, exclusive=True, exit_on_error=False, group="devices")
     def _read_devices(self) -> None:
         self.post_message(DevicesRead(self._survey()))
+        self.post_message(self._read_slots())
 
     def _survey(self) -> dict[str, tuple[tuple[str, str], ...]]:
         return {place: tuple(places.device_choices(place)) for place in self._places}
+
+    def _read_slots(self) -> SlotsRead:
+        store = cast("CockpitApp", self.app).store
+        try:
+            settings = tickets.read_settings(store.root)
+        except CockpitError:  # the queue tells of it; who trains where is seen without
+            settings = tickets.Settings()
+        return SlotsRead(tuple(read_slots(store, read_queue(store).launching, settings)))
 
     def on_descendant_focus(self) -> None:
         """Look at the devices again when they are looked at: nothing is asked of them meanwhile."""
@@ -149,6 +187,13 @@ class PlacesPane(TellsErrors, Vertical):
         """Show what is free now."""
         event.stop()
         self._show_devices(event.devices)
+
+    def on_slots_read(self, event: SlotsRead) -> None:
+        """Keep who has the devices."""
+        event.stop()
+        if event.slots != self._slots:
+            self._slots = event.slots
+            self.post_message(self.Read())
 
     def _show_devices(self, offered: dict[str, tuple[tuple[str, str], ...]]) -> None:
         devices = {place: dict(choices) for place, choices in offered.items()}

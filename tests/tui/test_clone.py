@@ -106,3 +106,17 @@ async def test_a_damaged_recipe_is_a_toast(app, store):
         await settle(pilot, lambda: "is not a recipe" in toasts(app))
         await pilot.press("escape")
         await settle(pilot, lambda: isinstance(app.screen, RunsScreen))
+
+
+async def test_what_is_changed_is_said_to_differ(app, store):
+    run = finished(make_run(store, recipe=usual_recipe("resnet20", "digits", "seed", seed=4)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await clone(app, pilot, run)
+        await settle(pilot, lambda: f"like {run.id}, with its seed" in words(app))
+        screen.query_one("#seed", Input).value = "5"
+        await settle(pilot, lambda: f"like {run.id} but for seed" in words(app), timeout_s=20)
+        screen.query_one("#epochs", Input).value = "5"
+        await settle(pilot, lambda: f"like {run.id} but for epochs, seed" in words(app), timeout_s=20)
+        screen.query_one("#seed", Input).value = "4"
+        screen.query_one("#epochs", Input).value = ""
+        await settle(pilot, lambda: f"like {run.id}, with its seed" in words(app), timeout_s=20)

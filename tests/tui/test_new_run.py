@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from folders import finished, make_run, screen_text, settle, toasts, with_test
+from folders import finished, live, make_run, screen_text, settle, toasts, with_test
 from textual.widgets import Input
 
 from cockpit.recipe import options, usual_recipe
@@ -20,6 +20,10 @@ async def form(app, pilot) -> NewRunScreen:
     await pilot.press("n")
     await settle(pilot, lambda: isinstance(app.screen, NewRunScreen) and "--dataset digits" in screen_text(app))
     return app.screen
+
+
+def flat(app) -> str:
+    return " ".join(screen_text(app).split())
 
 
 def focused_id(screen) -> str | None:
@@ -255,3 +259,55 @@ async def test_devices_are_looked_at_again_when_they_are_looked_at(app):
         await settle(pilot, lambda: "nothing is known" in screen_text(app))
         await pilot.press("tab", "tab")
         await settle(pilot, lambda: menu.option_count >= 2)
+
+
+async def test_a_value_is_typed_anew_in_a_field_that_is_gone_to(app):
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await form(app, pilot)
+        epochs = screen.query_one("#epochs", Input)
+        await pilot.press("shift+tab", "down", "3", "down", "up", "1", "2")
+        assert epochs.value == "12"
+        await pilot.press("up", "down", "end", "0")
+        assert epochs.value == "120"
+
+
+@pytest.mark.parametrize("width", [80, 160])
+async def test_a_device_that_trains_already_is_said_before_enter(app, store, width):
+    run = live(make_run(store))
+    async with app.run_test(size=(width, 45)) as pilot:
+        screen = await form(app, pilot)
+        await settle(pilot, lambda: screen.query_one("#device", Menu).option_count >= 2, timeout_s=20)
+        await pilot.press("tab", "tab", "end")
+        name = run.id if width == 160 else "another run"
+        sentence = f"enter launches this · cpu trains {name} already; ^n lets it wait"
+        await settle(pilot, lambda: sentence in flat(app), timeout_s=20)
+
+
+async def test_words_that_no_network_has_are_said_and_escape_brings_the_choice_back(app):
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await form(app, pilot)
+        menu = screen.query_one("#model", Menu)
+        menu.choose("vgg13_bn")
+        await pilot.press("slash", *"zz")
+        await settle(pilot, lambda: "no network fits; esc: all" in screen_text(app), timeout_s=20)
+        await pilot.press("escape")
+        await settle(pilot, lambda: "--model vgg13_bn" in screen_text(app), timeout_s=20)
+        assert focused_id(screen) == "model"
+        await pilot.press("slash", *"resnext", "enter", "escape")
+        await settle(pilot, lambda: "--model resnext50_32x4d" in screen_text(app), timeout_s=20)
+
+
+async def test_the_columns_of_the_networks_have_headings(app):
+    async with app.run_test(size=(160, 45)) as pilot:
+        await form(app, pilot)
+        lines = screen_text(app).splitlines()
+        heading = next(line for line in lines if "/ finds" in line)
+        row = next(line for line in lines if "│resnet20" in line)
+        spec = MODELS["resnet20"]
+        seed = {one.dataset: f"{100 * one.top1:.1f}" for one in spec.published if one.source == "seed"}
+        for name, data in (("C10", "cifar10"), ("C100", "cifar100")):
+            if data in seed:
+                assert heading.index(f" {name} ") + len(name) + 1 == row.index(seed[data]) + len(seed[data])
+        assert "yours" in heading
+        assert "published" in flat(app)
+        assert "peers" not in flat(app)
