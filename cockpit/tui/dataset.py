@@ -225,6 +225,8 @@ def _lines(classes: tuple[ClassCount, ...], sought: list[str], width: int) -> li
         name += " " * (name_width - Content(name).cell_length)
         counts = f"{one.train:>{train_width},}{one.test or 0:>{test_width},}" if one.train is not None else ""
         lines.append((str(one.label), words(name, counts)))
+    if sought and not lines:
+        lines.append((None, words(("no class fits; esc: all", "$text-warning"))))
     return lines
 
 

@@ -3,6 +3,7 @@
 from folders import screen_text, settle
 from terminal import Terminal, cockpit_words
 from textual import events
+from textual.content import Content
 from textual.widgets import Input
 
 from cockpit.tui.get_data import GetDataScreen
@@ -76,11 +77,10 @@ async def test_a_burst_fills_the_fields_of_get_data(app, data_dir):
 
 async def test_a_burst_is_answered_in_a_question(app, store):
     from cockpit.tui.ask import AskScreen
-    from cockpit.tui.text import plain
 
     answers: list[str | None] = []
     async with app.run_test(size=(80, 24)) as pilot:
-        app.push_screen(AskScreen(plain("What?")), answers.append)
+        app.push_screen(AskScreen(Content("What?")), answers.append)
         await settle(pilot, lambda: focused(app) == "answer")
         burst(app, *"wor", "left", "d", "enter")
         await settle(pilot, lambda: answers == ["wodr"])

@@ -57,6 +57,8 @@ async def test_superclasses_are_headings_and_slash_finds_in_both(app, data_dir):
         assert len([option for option in menu.options if option.id]) == 5
         await pilot.press("enter", "down")
         assert screen.focused is menu
+        await pilot.press("slash", *"zz")
+        await settle(pilot, lambda: "no class fits; esc: all" in screen_text(app), timeout_s=20)
         await pilot.press("escape")
         await settle(pilot, lambda: len([option for option in menu.options if option.id]) == 100)
         assert app.screen is screen
