@@ -112,7 +112,7 @@ async def test_help_begins_with_the_screen_that_is_open(app, place, first):
             await settle(pilot, lambda: "No runs yet" not in screen_text(app))
         await pilot.press("question_mark")
         await settle(pilot, lambda: isinstance(app.screen, HelpScreen) and "A run is a folder" in screen_text(app))
-        headings = [line.strip(" │▌▎") for line in screen_text(app).splitlines()]
+        headings = [line.strip(" │▁▂▃▄▅▆▇█") for line in screen_text(app).splitlines()]
         assert next(line for line in headings if line in PLACES.values()) == first
 
 
