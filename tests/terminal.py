@@ -15,6 +15,8 @@ import pyte
 from waiting import wait_for
 
 _ALTERNATE_SCREEN = 1049
+_SIZES = frozenset({"COLUMNS", "LINES"})
+"""Variables that outdo the size of a terminal; a test that is one of several processes has them."""
 
 
 class _Screen(pyte.Screen):
@@ -63,7 +65,12 @@ class Terminal:
             words[0],
             [*words[1:]],
             dimensions=(rows, columns),
-            env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(env or {})},
+            env={
+                **{name: value for name, value in os.environ.items() if name not in _SIZES},
+                "TERM": "xterm-256color",
+                "COLORTERM": "truecolor",
+                **(env or {}),
+            },
             timeout=None,
         )
         self._child.delaybeforesend = None  # pexpect types 50 ms late by default

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from terminal import Terminal, cockpit_words
+from waiting import wait_for
 
 from cockpit import datasets, records
 from cockpit.cli import main
@@ -204,7 +205,8 @@ def test_the_cockpit_obeys_no_text_that_it_shows(store, evil):
     literally = "[/x][bold]Q{}[/bold]".format
     with Terminal(*cockpit_words(store.root), columns=200, rows=50) as terminal:
         terminal.wait_for_text("8 runs")
-        assert terminal.text().count("[/x][bo") == 8  # model and dataset of three rows, dataset of a fourth, a note
+        # model and dataset of three rows, dataset of a fourth, a note
+        wait_for(lambda: terminal.text().count("[/x][bo") == 8, what="every name as it is written")
         for keys, place in (("jjj", "preset"), ("j", "host"), ("j", "present")):
             terminal.press(keys)
             terminal.wait_for_text(literally(place))
