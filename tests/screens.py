@@ -23,6 +23,9 @@ WAYS: dict[str, list[tuple[list[str], str]]] = {
     "report": [(["v"], "ECE")],
     "dataset": [(["n"], "cockpit train"), (["ctrl+o"], "training images")],
     "ask": [(["m"], "Note on")],
+    "classify": [(["i"], "enter classify")],
+    "get": [(["n"], "cockpit train"), (["ctrl+g"], "Takes <class>")],
+    "path": [(["v"], "ECE"), (["x"], "Write report.json")],
 }
 """Keys from the list of runs, each with a text by which it is known where they led."""
 

@@ -112,6 +112,7 @@ class Chart(Widget):
 
     def _update(self) -> None:
         if self.data is None or not self.size:  # Textual gives a hidden widget no size, and a resize when it is shown
+            self._rows, self._strips = [], []  # they may have more lines than the data now
             return
         self._plot = plot.plot(self.data, *self.size, before=self._plot, dashed=self.app.no_color)
         self._paint(self.data, self._plot)

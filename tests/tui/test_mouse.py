@@ -142,6 +142,6 @@ async def test_screens_with_much_to_show_stay_whole_and_take_the_wheel_and_click
         await pilot.click(offset=(40, 10))
         await pilot.pause()
         assert many.screen is screen
-        if name != "ask":
+        if name not in ("ask", "get", "path"):  # another bar is below theirs, or says it otherwise
             await click_text(pilot, "esc back")
             await settle(pilot, lambda: many.screen is not screen)
