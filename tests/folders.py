@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from textual.app import App
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from cockpit import records, results, status
 from cockpit.lines import LineWriter
@@ -135,6 +137,11 @@ def with_test(run: Run, *, top1: float = 0.972, epoch: int = 1) -> Run:
         )
     )
     return run
+
+
+def said(app: App) -> str:
+    """What the texts of the open screen say, however they wrap and whatever stands beside them."""
+    return " ".join(" ".join(str(static.content) for static in app.screen.query(Static)).split())
 
 
 async def settle(pilot: Pilot, predicate: Callable[[], object], what: str = "", timeout_s: float = 60.0) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from folders import finished, make_run, screen_text, settle, toasts
+from folders import finished, make_run, said, screen_text, settle, toasts
 from PIL import Image
 
 from cockpit import datasets
@@ -80,7 +80,7 @@ async def test_a_damaged_checkpoint_is_named(app, store, files):
     async with app.run_test(size=(80, 24)) as pilot:
         await asked(app, pilot, run)
         await pilot.press(*str(files / "digit.png"), "enter")
-        await settle(pilot, lambda: "best.safetensors is damaged" in screen_text(app).replace("\n", ""))
+        await settle(pilot, lambda: "best.safetensors is damaged" in said(app))
 
 
 async def test_tab_completes_the_path(tiny_run, files):

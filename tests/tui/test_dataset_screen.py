@@ -77,7 +77,7 @@ async def test_a_dataset_that_is_not_here_says_how_to_get_it(app, data_dir):
 
 
 async def test_tab_goes_to_the_pictures_and_back(tiny, app):
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(80, 16)) as pilot:
         screen = await gallery(app, pilot, "tiny")
         await settle(pilot, lambda: shown(screen))
         await pilot.press("tab", "pagedown")

@@ -2,14 +2,13 @@
 
 import contextlib
 import os
-import re
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 from archive_server import MD5, PAYLOAD, Server, serve
-from folders import screen_text, settle, toasts
+from folders import said, screen_text, settle, toasts
 from PIL import Image
 from textual.widgets import Input, Static
 from waiting import wait_for
@@ -20,10 +19,6 @@ from cockpit.tui.menus import Menu
 from cockpit.tui.new_run import NewRunScreen
 
 __all__ = ["serve"]
-
-
-def words(app) -> str:
-    return " ".join(re.sub("[│╭╮╰╯─]", " ", screen_text(app)).split())
 
 
 def errands() -> list[psutil.Process]:
@@ -76,16 +71,16 @@ async def test_a_download_is_told_called_off_and_taken_up_again(app, official, d
         assert "~170 MB" in screen_text(app)
         assert "$ cockpit data get cifar10" in screen_text(app)
         await pilot.press("enter")
-        await settle(pilot, lambda: "% downloading" in words(app), "the first that comes")
+        await settle(pilot, lambda: "% downloading" in said(app), "the first that comes")
         (part,) = (data_dir / ".download").glob("*.part")
         await settle(pilot, lambda: part.stat().st_size == 1_000_000, "all that comes")
         await pilot.press("escape")
-        await settle(pilot, lambda: "called off; what came of it is kept for the next time" in words(app))
+        await settle(pilot, lambda: "called off; what came of it is kept for the next time" in said(app))
         wait_for(lambda: not errands(), what="the end of the process")
         assert part.stat().st_size == 1_000_000
         official.cut_after, official.falls_silent = None, False
         await pilot.press("enter")
-        await settle(pilot, lambda: "cannot be read as a tar archive" in words(app), "the import of what is none")
+        await settle(pilot, lambda: "cannot be read as a tar archive" in said(app), "the import of what is none")
         assert official.asked == [None, "bytes=1000000-"]
         assert part.stat().st_size == len(PAYLOAD)
         await pilot.press("escape")
@@ -114,7 +109,7 @@ async def test_a_folder_is_imported_and_chosen(app, data_dir, tmp_path):
         await settle(pilot, lambda: "give it a name" in screen_text(app))
         screen = app.screen
         screen.query_one("#data-name", Input).value = "birds"
-        await settle(pilot, lambda: "nothing to download for 'birds'; name the folder of its images" in words(app))
+        await settle(pilot, lambda: "nothing to download for 'birds'; name the folder of its images" in said(app))
         screen.query_one("#data-path", Input).value = str(source)
         screen.query_one("#mirror").focus()
         await pilot.press("right")
@@ -146,7 +141,7 @@ async def test_mistakes_are_said_as_they_are_typed_and_enter_does_nothing(app, d
         screen = await dialog(app, pilot, "cifar10")
         screen.query_one("#data-name", Input).value = name
         screen.query_one("#data-path", Input).value = path
-        await settle(pilot, lambda: sentence in words(app))
+        await settle(pilot, lambda: sentence in said(app))
         await pilot.press("enter")
         await pilot.pause()
         assert app.screen is screen
@@ -163,7 +158,7 @@ async def test_what_an_import_refuses_is_told_and_can_be_mended(app, data_dir, t
         screen.query_one("#data-path", Input).value = str(source)
         await settle(pilot, lambda: "enter imports it" in screen_text(app))
         await pilot.press("enter")
-        await settle(pilot, lambda: "--skip-unreadable" in words(app))
+        await settle(pilot, lambda: "--skip-unreadable" in said(app))
         assert not is_packed("birds")
         screen.query_one("#unreadable").focus()
         await pilot.press("right")

@@ -28,7 +28,7 @@ SIZE = (80, 24)
 
 @pytest.fixture
 def four(store) -> list[Run]:
-    """Runs A to D, the oldest first: two finished ones, one of another network, one waiting."""
+    """Runs A to D, the oldest first: two finished ones, one of another network, one created."""
     return [
         finished(make_run(store, A), val_acc=0.5),
         with_test(finished(make_run(store, B), val_acc=0.9)),
@@ -82,7 +82,7 @@ async def answer(app, pilot, text: str, key: str = "enter") -> None:
         ("model:vgg*", [C]),
         ("val>60%", [C, B]),
         ("val>60% -status:failed", [B]),
-        ("status:waiting", [D]),
+        ("status:created", [D]),
         ("lr:0.3", [D]),
         ("model:vg", [C]),
         ("-resnet20", []),
@@ -107,7 +107,7 @@ async def test_a_mistake_is_told_below_the_line_while_what_was_understood_holds(
         assert "model:resnet*  status:running,failed  val>90%" in screen_text(app)
         await type_in(pilot, "status:failed")
         await settle(pilot, lambda: rows(app) == [C])
-        assert "status: failed  finished  waiting" in screen_text(app), "the values that there are"
+        assert "status: created  failed  finished" in screen_text(app), "the values that there are"
         await type_in(pilot, " val>x")
         await settle(pilot, lambda: "val is an accuracy, and 'x' is none; write 0.9 or 90%" in screen_text(app))
         assert rows(app) == [C]
@@ -394,6 +394,8 @@ async def test_s_asks_before_it_stops_several(app, store, four):
         await opened(app, pilot)
         await pilot.press("down", "space", "space", "s")
         await settle(pilot, lambda: "none of the 2 marked runs goes on or waits" in toasts(app))
+        live(make_run(store, "20251123-161000-resnet20-digits-0005"))
+        await settle(pilot, lambda: len(rows(app)) == 5)
         await pilot.press("a", "s")
         await settle(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         assert "Stop 1 run, each with a checkpoint?" in screen_text(app)
