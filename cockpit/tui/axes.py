@@ -82,8 +82,8 @@ def x_ticks(limits: Limits, intervals: int, *, seconds: bool = False) -> list[Ti
 
 
 def compact(value: float, digits: int = 4) -> str:
-    """Return a number in few characters: 0.05, 2.5, 300, 40k, 1.2M, 1e-4."""
-    if value and abs(value) < 1e-3:
+    """Return a number in few characters: 0.05, 2.5, 300, 40k, 1.2M, 1e-4, 3e30."""
+    if value and not 1e-3 <= abs(value) < 1e12:
         mantissa, exponent = f"{value:.{digits - 3}e}".split("e")
         return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
     for size, unit, suffix in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.containers import Grid
 from textual.content import Content
 from textual.widgets import Static
-from textual.worker import get_current_worker
 
 from cockpit.compare import MAX_RUNS, Figures, differing, figures
 from cockpit.status import OUTDATED
@@ -25,9 +24,8 @@ from cockpit.tui.curve_colors import curve_color
 from cockpit.tui.messages import RunsCompared
 from cockpit.tui.plot import figure
 from cockpit.tui.run_charts import X_LABELS, lines_of, x_end
-from cockpit.tui.screen import tell
+from cockpit.tui.screen import follow, tell
 from cockpit.tui.text import COLORS, NO_VALUE, plain, status_word, words
-from cockpit.tui.watch import poll
 
 if TYPE_CHECKING:
     from cockpit.series.curves import Metric
@@ -78,13 +76,7 @@ class CompareScreen(ChartScreen):
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch")
     def _watch_runs(self) -> None:
-        worker = get_current_worker()
-        poll(
-            self._reader.look,
-            lambda runs: self.post_message(RunsCompared(runs)),
-            worker.cancelled_event,
-            self.cockpit.look_s,
-        )
+        follow(self, self._reader.look, RunsCompared)
 
     def on_runs_compared(self, event: RunsCompared) -> None:
         """Show the runs as they are now, but for those that were taken out meanwhile."""

@@ -9,17 +9,15 @@ from textual.containers import Grid, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
-from textual.worker import get_current_worker
 
 from cockpit.guesses import level, num_right
 from cockpit.status import LIVE
 from cockpit.store import Run
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.learning import LearnReader, LearnView
-from cockpit.tui.screen import CockpitScreen, write
+from cockpit.tui.screen import CockpitScreen, follow, write
 from cockpit.tui.text import COLORS, plain, status_word, words
 from cockpit.tui.tiles import Tile, plan_tiles
-from cockpit.tui.watch import poll
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -99,13 +97,7 @@ class LearnScreen(CockpitScreen[None]):
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch")
     def _watch_run(self) -> None:
-        worker = get_current_worker()
-        poll(
-            self._reader.look,
-            lambda view: self.post_message(LearningRead(view)),
-            worker.cancelled_event,
-            self.cockpit.look_s,
-        )
+        follow(self, self._reader.look, LearningRead)
 
     def on_learning_read(self, event: LearningRead) -> None:
         """Show what the network makes of its pictures now."""

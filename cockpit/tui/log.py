@@ -12,15 +12,13 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Static
-from textual.worker import get_current_worker
 
 from cockpit.kept import Stamp, stamp
 from cockpit.store import Run
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.messages import LogRead
-from cockpit.tui.screen import CockpitScreen
+from cockpit.tui.screen import CockpitScreen, follow
 from cockpit.tui.text import plain, words
-from cockpit.tui.watch import poll
 
 _MAX_LINES = 5_000
 _MAX_CHARACTERS = 1_000
@@ -128,13 +126,7 @@ class LogScreen(CockpitScreen[None]):
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch")
     def _watch_log(self) -> None:
-        worker = get_current_worker()
-        poll(
-            self._reader.look,
-            lambda lines: self.post_message(LogRead(lines)),
-            worker.cancelled_event,
-            self.cockpit.look_s,
-        )
+        follow(self, self._reader.look, LogRead)
 
     def on_log_read(self, event: LogRead) -> None:
         """Show the log as it is now."""

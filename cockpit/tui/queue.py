@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
-from textual.worker import get_current_worker
 
 from cockpit.dispatch import order
 from cockpit.dispatch.look import Look, Training, Waiting
@@ -18,10 +17,10 @@ from cockpit.status import RunInfo
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.columns import Column
 from cockpit.tui.messages import QueueRead
-from cockpit.tui.screen import CockpitScreen, tell, write
+from cockpit.tui.screen import CockpitScreen, follow, tell, write
 from cockpit.tui.table import RowTable
 from cockpit.tui.text import SYMBOLS, plain, words
-from cockpit.tui.watch import QueueReader, poll
+from cockpit.tui.watch import QueueReader
 
 _NOTHING = """\
 [b]Nothing waits.[/b]
@@ -109,9 +108,8 @@ class QueueScreen(CockpitScreen[None]):
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch")
     def _watch_queue(self) -> None:
-        worker = get_current_worker()
         reader = QueueReader(self.cockpit.store, self.cockpit.reader)
-        poll(reader.look, lambda look: self.post_message(QueueRead(look)), worker.cancelled_event, self.cockpit.look_s)
+        follow(self, reader.look, QueueRead)
 
     def on_queue_read(self, event: QueueRead) -> None:
         """Show the queue as it is now."""

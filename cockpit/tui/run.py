@@ -5,7 +5,6 @@ from textual.app import ComposeResult
 from textual.containers import Grid, Vertical
 from textual.content import Content
 from textual.widgets import Static
-from textual.worker import get_current_worker
 
 from cockpit.store import Run
 from cockpit.tui import run_figures
@@ -16,8 +15,9 @@ from cockpit.tui.chart_settings import ChartSettings
 from cockpit.tui.messages import RunRead
 from cockpit.tui.remarks import ask_note, ask_tags
 from cockpit.tui.run_charts import run_charts, x_end
+from cockpit.tui.screen import follow
 from cockpit.tui.text import plain, words
-from cockpit.tui.watch import RunReader, RunView, poll
+from cockpit.tui.watch import RunReader, RunView
 
 
 class RunScreen(ChartScreen):
@@ -65,13 +65,7 @@ class RunScreen(ChartScreen):
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch")
     def _watch_run(self) -> None:
-        worker = get_current_worker()
-        poll(
-            self._reader.look,
-            lambda view: self.post_message(RunRead(view)),
-            worker.cancelled_event,
-            self.cockpit.look_s,
-        )
+        follow(self, self._reader.look, RunRead)
 
     def on_run_read(self, event: RunRead) -> None:
         """Show the run as it is now."""

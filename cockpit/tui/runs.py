@@ -7,7 +7,6 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
-from textual.worker import get_current_worker
 
 from cockpit.fields import fields, sort_rows
 from cockpit.status import LIVE
@@ -17,10 +16,10 @@ from cockpit.tui.filter_line import FilterLine
 from cockpit.tui.messages import RunsRead
 from cockpit.tui.remarks import ask_note
 from cockpit.tui.row_detail import describe_row
-from cockpit.tui.screen import write
+from cockpit.tui.screen import follow, write
 from cockpit.tui.table import RunTable
 from cockpit.tui.text import plain, words
-from cockpit.tui.watch import RunsLook, poll
+from cockpit.tui.watch import RunsLook
 
 _NO_RUNS = """\
 [b]No runs yet.[/b]
@@ -76,8 +75,7 @@ class RunsScreen(Deeds):
     @work(thread=True, exclusive=True, exit_on_error=False, group="watch")
     def _watch_runs(self) -> None:
         reader = self.cockpit.reader
-        worker = get_current_worker()
-        poll(reader.look, lambda look: self.post_message(RunsRead(look)), worker.cancelled_event, self.cockpit.look_s)
+        follow(self, reader.look, RunsRead)
 
     def on_runs_read(self, event: RunsRead) -> None:
         """Show the runs as they are now."""

@@ -1,17 +1,20 @@
 """What all screens share: their keys, the way to the app, and errors of their workers shown as toasts."""
 
-from typing import TYPE_CHECKING, TypeVar, cast
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from textual.app import App
 from textual.content import Content
 from textual.geometry import Region
+from textual.message import Message
 from textual.screen import ModalScreen, Screen
 from textual.strip import Strip
 from textual.widgets import Static
-from textual.worker import Worker, WorkerState
+from textual.worker import Worker, WorkerState, get_current_worker
 
 from cockpit.errors import CockpitError
 from cockpit.tui.text import plain
+from cockpit.tui.watch import News, poll
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
@@ -42,6 +45,16 @@ class CockpitScreen(TellsErrors, Screen[Result]):
     def cockpit(self) -> "CockpitApp":
         """The app."""
         return cast("CockpitApp", self.app)
+
+
+def follow(screen: CockpitScreen[Any], look: Callable[[], Iterator[News]], message: Callable[[News], Message]) -> None:
+    """Look again and again while a screen is seen, and post what is new; for a worker of the screen."""
+    poll(
+        look,
+        lambda news: screen.post_message(message(news)),
+        get_current_worker().cancelled_event,
+        screen.cockpit.look_s,
+    )
 
 
 class Dialog(TellsErrors, ModalScreen[Result]):
