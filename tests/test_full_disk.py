@@ -21,6 +21,7 @@ def small_disk(tmp_path):
         yield folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left_bytes", [1_000_000, 0], ids=["too little for a save", "none at all"])
 def test_a_full_disk_fails_the_run_with_that_reason_and_keeps_its_checkpoint(small_disk, tiny, left_bytes):
     run = RunStore(small_disk / "runs").create(Recipe(dataset="tiny", epochs=2_000, batch_size=16, lr=0.02).complete())

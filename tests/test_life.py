@@ -88,6 +88,7 @@ def test_exact_reruns_are_equal_to_the_bit(store, uninterrupted):
     assert choice.reason == "exact reruns were asked for"
 
 
+@pytest.mark.slow
 def test_a_resume_on_the_same_device_keeps_to_the_way_that_was_chosen(store, tiny):
     run = store.create(recipe(precision="bf16", epochs=2))
     launch.start(run, device="cpu", sample_s=0)
@@ -221,6 +222,7 @@ def test_a_test_by_hand_writes_the_same_result(uninterrupted):
     )
 
 
+@pytest.mark.slow
 def test_a_run_whose_test_fails_keeps_its_checkpoints_and_a_resume_finishes_it(store, tiny):
     run = store.create(recipe(epochs=1))
     images = (tiny / "test-images.npy").rename(tiny / "hidden")

@@ -143,6 +143,7 @@ def test_the_command_of_a_finished_run_knows_all_of_it(config, store, tmp_path):
     assert text.endswith("\ntold finished\n")
 
 
+@pytest.mark.slow
 def test_the_command_of_a_stopped_and_of_a_failed_run_says_so(config, store, tmp_path):
     tell_into(config, tmp_path)
     run, failing = store.create(recipe(epochs=100)), store.create(recipe(lr=1e9, warmup_epochs=0.0))
@@ -160,7 +161,11 @@ def test_the_command_of_a_stopped_and_of_a_failed_run_says_so(config, store, tmp
 
 @pytest.mark.parametrize(
     ("command", "outcome"),
-    [("exit 7", "exit code 7"), ("no-such-command-at-all", "exit code 127"), ("kill -9 $$", "exit code -9")],
+    [
+        ("exit 7", "exit code 7"),
+        pytest.param("no-such-command-at-all", "exit code 127", marks=pytest.mark.slow),
+        pytest.param("kill -9 $$", "exit code -9", marks=pytest.mark.slow),
+    ],
 )
 def test_a_failing_command_changes_nothing(config, store, command, outcome):
     config.write_text(f"[notify]\ncommand = '{command}'\n")
@@ -172,6 +177,7 @@ def test_a_failing_command_changes_nothing(config, store, command, outcome):
     assert describe(run).status == "finished"
 
 
+@pytest.mark.slow
 def test_a_command_that_hangs_holds_nothing_up_and_is_killed(config, store, tmp_path):
     pid_file = tmp_path / "pid"
     config.write_text(f"[notify]\ncommand = 'echo $$ > {pid_file}; exec sleep 1000'\nlimit_s = 4\n")
@@ -198,6 +204,7 @@ def test_output_and_time_are_bounded():
     assert closed.code is None
 
 
+@pytest.mark.slow
 def test_a_mistake_in_the_file_fails_no_run(config, store):
     config.write_text("[notify]\ncomand = 'x'\n")
     run = store.create(recipe(epochs=1))
@@ -214,6 +221,7 @@ def test_in_a_slurm_job_the_trainer_waits_for_the_command(config, tmp_path, stor
     assert f"export COCKPIT_CONFIG={config}\n" in write_script("job", run.path, ["true"], {}, [])
 
 
+@pytest.mark.slow
 def test_a_watched_run_rings_the_terminal_at_its_end(config, store):
     config.write_text("[notify]\nbell = true\nosc = true\n")
     run = store.create(recipe(epochs=1))
@@ -228,7 +236,7 @@ def test_a_watched_run_rings_the_terminal_at_its_end(config, store):
         assert b"\a" not in terminal.raw, "it was not seen going on"
 
 
-@pytest.mark.parametrize("tmux", ["", "/tmp/tmux,1,0"])
+@pytest.mark.parametrize("tmux", ["", pytest.param("/tmp/tmux,1,0", marks=pytest.mark.slow)])
 def test_an_open_cockpit_rings_on_any_screen_and_the_screen_stays_whole(config, store, tmux):
     config.write_text("[notify]\nbell = true\nosc = 777\n")
     run = store.create(recipe(epochs=100))

@@ -37,6 +37,7 @@ def test_a_live_run_with_three_charts_takes_2_kb_a_second_at_two_looks_a_second(
     assert bytes_a_look(tmp_path / "runs", [], 16, 1) * 2 <= 2000
 
 
+@pytest.mark.slow
 def test_over_a_bad_link_it_takes_half_a_kb_a_second_at_a_look_every_four_seconds(tmp_path):
     assert bytes_a_look(tmp_path / "runs", ["--low-bandwidth"], 3, 8) / 4 <= 500
 

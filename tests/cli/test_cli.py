@@ -137,6 +137,7 @@ def test_models_show_takes_a_network_apart(capsys):
     assert "resnet18" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_runs_folder_is_found_by_flag_before_or_after_and_by_environment(runs, tiny, capsys, monkeypatch):
     main(["train", *TINY, "--detach", "--runs", str(runs)])
     run_id = capsys.readouterr().out.strip()
@@ -192,6 +193,7 @@ def test_ctrl_c_stops_with_a_checkpoint_and_resume_goes_on(runs, tiny):
     assert "is finished, so there is nothing to resume" in again.stderr
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_kills_a_trainer_that_does_not_heed_the_first(runs, tiny):
     words = [sys.executable, "-m", "cockpit", "train", *TINY, "--epochs", "500", "--runs", str(runs)]
     follower = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
@@ -209,6 +211,7 @@ def test_a_second_ctrl_c_kills_a_trainer_that_does_not_heed_the_first(runs, tiny
     assert status.describe(run).status == "lost"
 
 
+@pytest.mark.slow
 def test_stop_waits_until_it_is_heeded_and_watch_follows(runs, tiny, capsys):
     assert main(["train", *TINY, "--epochs", "500", "--detach", "--runs", str(runs)]) == 0
     run = RunStore(runs).get(capsys.readouterr().out.strip())

@@ -17,6 +17,7 @@ def result(tiny):
     return bench(recipe, "cpu", 1.0, said.append), said
 
 
+@pytest.mark.slow
 def test_every_arm_is_measured_and_told(result):
     found, said = result
     assert tuple(found.arms) == ARMS
@@ -28,6 +29,7 @@ def test_every_arm_is_measured_and_told(result):
     assert (found.model, found.device, found.precision, found.way) == ("resnet20", "cpu", "fp32", "eager")
 
 
+@pytest.mark.slow
 def test_the_ratios_are_those_of_the_arms(result):
     found, _ = result
     engine, floor = found.arms["engine"], found.arms["floor"]
@@ -37,6 +39,7 @@ def test_the_ratios_are_those_of_the_arms(result):
     assert found.arms["augment"].img_per_s > engine.img_per_s
 
 
+@pytest.mark.slow
 def test_what_could_not_be_measured_is_said(result):
     found, _ = result
     assert found.mfu is None

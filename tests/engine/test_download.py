@@ -38,6 +38,7 @@ WHOLE = "cannot be read as a tar archive"
 """What the import says of PAYLOAD; that it is asked at all shows that the transfer was whole."""
 
 
+@pytest.mark.slow
 def test_the_real_archive_is_fetched_in_two_pieces_checked_and_packed(cifar10_archive, serve, data_dir):
     body = cifar10_archive.read_bytes()
     md5 = hashlib.md5(body).hexdigest()

@@ -111,6 +111,7 @@ def test_logits_that_are_asked_for_change_no_score(tiny):
         assert torch.equal(watched.logits, network.eval()(images)[data.watched.places])
 
 
+@pytest.mark.slow
 def test_a_resume_goes_on_with_the_same_images_and_leaves_nothing_twice(tmp_path, uninterrupted):  # noqa: F811
     run = RunStore(tmp_path / "runs").create(recipe())
     launch.start(run, device="cpu", sample_s=0)

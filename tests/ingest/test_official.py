@@ -67,6 +67,7 @@ def test_cifar100_from_class_folders(unpack_cifar, data_dir):
         assert digest(*load_packed("cifar100", split)) == DATASETS["cifar100"].digests[split]
 
 
+@pytest.mark.slow
 def test_one_altered_pixel_is_refused_by_the_name_of_set_split_and_folder(cifar10_folder, data_dir, tmp_path):
     root = linked_copy(cifar10_folder, tmp_path / "altered")
     file = sorted((root / "test" / "ship").iterdir())[500]
@@ -118,6 +119,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "sentence"), WRONG, ids=lambda value: getattr(value, "__name__", None))
 def test_what_is_not_the_official_release_is_refused(change, sentence, cifar10_folder, data_dir, tmp_path):
     root = linked_copy(cifar10_folder, tmp_path / "altered")
@@ -127,6 +129,7 @@ def test_what_is_not_the_official_release_is_refused(change, sentence, cifar10_f
     assert not data_dir.exists()
 
 
+@pytest.mark.slow
 def test_a_part_of_cifar10_is_refused_as_cifar10_and_taken_under_another_name(cifar10_folder, data_dir, tmp_path):
     for split in SPLITS:
         for name in DATASETS["cifar10"].classes:

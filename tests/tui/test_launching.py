@@ -20,6 +20,7 @@ def store(store):
         launch.send(run, "kill")
 
 
+@pytest.mark.slow
 async def test_two_keys_train_on_real_images_and_one_tests_the_best_checkpoint(digits, store):
     app = CockpitApp(store)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -48,6 +49,7 @@ async def test_two_keys_train_on_real_images_and_one_tests_the_best_checkpoint(d
         assert isinstance(app.screen, RunsScreen)
 
 
+@pytest.mark.slow
 async def test_a_run_is_stopped_and_resumed_from_its_screen(digits, store):
     app = CockpitApp(store)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -42,7 +42,7 @@ def words(app) -> str:
     return " ".join(screen_text(app).split())
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 45)], ids=["80x24", "160x45"])
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.slow)], ids=["80x24", "160x45"])
 async def test_it_says_what_the_run_needs_and_when_that_is_of_another_form(app, store, scratch, size):
     async with app.run_test(size=size) as pilot:
         screen = await form(app, pilot)
@@ -93,6 +93,7 @@ async def test_launching_ends_it(app, store, scratch):
         await settle(pilot, lambda: not rehearsals(scratch))
 
 
+@pytest.mark.slow
 async def test_what_it_refuses_is_a_sentence_and_another_one_can_be_begun(app, scratch):
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await form(app, pilot)
