@@ -6,10 +6,14 @@ import sys
 import pytest
 
 
-def loaded_by(statement: str, cwd) -> set[str]:
+def modules_of(statement: str, cwd) -> set[str]:
     code = f"{statement}\nimport sys; print('\\n' + ' '.join(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=cwd)
-    return {name.split(".")[0] for name in result.stdout.splitlines()[-1].split()}
+    return set(result.stdout.splitlines()[-1].split())
+
+
+def loaded_by(statement: str, cwd) -> set[str]:
+    return {name.split(".")[0] for name in modules_of(statement, cwd)}
 
 
 @pytest.mark.parametrize(
@@ -38,3 +42,8 @@ def test_listings_load_neither_torch_nor_textual(words, tmp_path):
 def test_help_loads_neither_torch_nor_textual(tmp_path):
     statement = "from cockpit.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
     assert not loaded_by(statement, tmp_path) & {"torch", "textual", "plotext", "numpy"}
+
+
+def test_the_first_paint_loads_nothing_that_only_a_key_asks_for(tmp_path):
+    later = ("dispatch", "places", "launch", "slurm", "devices", "suggest", "query", "series", "tui.new_run", "tui.run")
+    assert not modules_of("import cockpit.tui.app", tmp_path) & {f"cockpit.{name}" for name in later}

@@ -108,6 +108,10 @@ class CockpitApp(SerialKeysApp, VerbsApp):
         """Keep the queue moving, and write the whole screen when the cockpit comes back from the background."""
         tickets.LEAVING.clear()
         self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
+        self.call_after_refresh(self._watch_over)
+
+    def _watch_over(self) -> None:
+        """Begin what goes on in the background: nobody waits for it, and the first paint need not either."""
         self._move_queue()
         self.await_ends()
         self._look_into_trash()

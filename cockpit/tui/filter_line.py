@@ -16,7 +16,6 @@ from textual.widgets import Input, Static
 
 from cockpit.errors import CockpitError
 from cockpit.status import RunInfo
-from cockpit.suggest import complete, hint, search
 from cockpit.tui.screen import write
 from cockpit.tui.text import plain, words
 
@@ -32,6 +31,8 @@ class _Suggester(Suggester):
 
     async def get_suggestion(self, value: str) -> str | None:
         """Return the text with its last word completed."""
+        from cockpit.suggest import complete
+
         completed = complete(value, self._rows())
         return completed if completed.startswith(value) else None
 
@@ -82,12 +83,18 @@ class FilterLine(Vertical):
     def select(self, rows: Sequence[RunInfo]) -> Sequence[RunInfo]:
         """Return the rows that match, in their order."""
         self._rows, text, self._meant = rows, self.text, ""
+        if not text.strip():
+            self._good = self._mistake = ""
+            self._draw()
+            return rows
+        from cockpit.suggest import search
+
         try:
-            found = search(text, rows, typing=self._typing) if text.strip() else None
+            found = search(text, rows, typing=self._typing)
             self._good, self._mistake = text, ""
         except CockpitError as error:
             self._mistake = str(error)
-            found = search(self._good, rows) if self._good.strip() else None
+            found = search(self._good, rows) if self._good else None
         if found is not None:
             self._meant = found.meant
         self._draw()
@@ -119,7 +126,11 @@ class FilterLine(Vertical):
         self.post_message(self.Left())
 
     def _draw(self) -> None:
-        """Write the hint, unless it stands there already."""
+        """Write the hint, unless it stands there already or is not seen."""
+        if not self.display:
+            return
+        from cockpit.suggest import hint
+
         if self._mistake:
             content = words((plain(self._mistake), "$text-error"))
         elif self._meant:

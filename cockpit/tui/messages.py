@@ -1,27 +1,29 @@
 """What the workers tell the screens: frozen values that never change once they are posted."""
 
-from pathlib import Path
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from cockpit.datasets import DatasetSpec
-from cockpit.dispatch.look import Look
-from cockpit.errands import Errand
-from cockpit.gallery import ClassCount
-from cockpit.recipe import Recipe
-from cockpit.rehearsal import Outlook
-from cockpit.results import Answer, TestReport
-from cockpit.status import RunInfo
-from cockpit.store import Run
-from cockpit.tui.compare_reader import ComparedRun
-from cockpit.tui.watch import RunsLook, RunView
+if TYPE_CHECKING:  # a screen that is opened brings what it reads; the first paint waits for none of it
+    from pathlib import Path
 
-if TYPE_CHECKING:
     import numpy as np
 
+    from cockpit.datasets import DatasetSpec
+    from cockpit.dispatch.look import Look
+    from cockpit.errands import Errand
+    from cockpit.gallery import ClassCount
+    from cockpit.recipe import Recipe
+    from cockpit.rehearsal import Outlook
     from cockpit.reports import Report
+    from cockpit.results import Answer, TestReport
+    from cockpit.status import RunInfo
+    from cockpit.store import Run
+    from cockpit.tui.compare_reader import ComparedRun
     from cockpit.tui.preflight import Subject
+    from cockpit.tui.watch import RunsLook, RunView
 
 
 class RunsRead(Message):
@@ -109,7 +111,7 @@ class LikeRead(Message):
 class PreflightTold(Message):
     """A preflight is in another stage."""
 
-    def __init__(self, subject: "Subject", stage: tuple[int, int, str]) -> None:
+    def __init__(self, subject: Subject, stage: tuple[int, int, str]) -> None:
         """Carry what it is of, and (stages done, of how many, what is being done)."""
         super().__init__()
         self.subject = subject
@@ -119,7 +121,7 @@ class PreflightTold(Message):
 class PreflightEnded(Message):
     """A preflight is over."""
 
-    def __init__(self, subject: "Subject", outlook: Outlook | None, trouble: str) -> None:
+    def __init__(self, subject: Subject, outlook: Outlook | None, trouble: str) -> None:
         """Carry what it is of and what it found, or why it found nothing."""
         super().__init__()
         self.subject = subject
@@ -140,7 +142,7 @@ class ClassesRead(Message):
 class ExamplesRead(Message):
     """Pictures of a class are read."""
 
-    def __init__(self, label: int, images: "np.ndarray") -> None:
+    def __init__(self, label: int, images: np.ndarray) -> None:
         """Carry the class's number and its pictures, (N, 32, 32, 3) uint8."""
         super().__init__()
         self.label = label
@@ -241,7 +243,7 @@ class ReportRead(Message):
 
     def __init__(
         self,
-        report: "Report | None",
+        report: Report | None,
         reason: str = "",
         test: TestReport | None = None,
         best_epoch: int | None = None,
@@ -257,7 +259,7 @@ class ReportRead(Message):
 class ImageClassified(Message):
     """More is known of an image file that was to be classified."""
 
-    def __init__(self, path: Path, image: "np.ndarray | None", guesses: tuple[Answer, ...], reason: str) -> None:
+    def __init__(self, path: Path, image: np.ndarray | None, guesses: tuple[Answer, ...], reason: str) -> None:
         """Carry the picture as the network sees it, its guesses once they are there, and what went wrong."""
         super().__init__()
         self.path = path

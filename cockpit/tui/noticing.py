@@ -7,9 +7,7 @@ from textual import on, work
 from textual.app import App
 from textual.worker import get_current_worker
 
-from cockpit.afterwards import sentence
 from cockpit.errors import CockpitError
-from cockpit.notify import read_notify, terminal_sequence
 from cockpit.status import LIVE, RunInfo
 from cockpit.store import Run, RunStore
 from cockpit.tui.alarms import Alarms
@@ -64,6 +62,8 @@ class NoticingApp(TellsErrors, App[None]):
     @work(thread=True, exit_on_error=False, group="ends")
     def await_ends(self) -> None:
         """Look at the runs that go on whatever screen is open; the others look at their own runs."""
+        from cockpit.notify import read_notify
+
         worker = get_current_worker()
         try:
             read_notify()
@@ -83,6 +83,9 @@ class NoticingApp(TellsErrors, App[None]):
 
     @work(thread=True, exit_on_error=False, group="tell")
     def _tell_ends(self, ended: Sequence[RunInfo]) -> None:
+        from cockpit.afterwards import sentence
+        from cockpit.notify import read_notify, terminal_sequence
+
         notify = read_notify()
         if notify.rings:
             self.post_message(EndTold("".join(terminal_sequence(notify, sentence(info)) for info in ended)))

@@ -58,7 +58,7 @@ class RunsScreen(Deeds):
     def on_mount(self) -> None:
         """Begin in the table, in the order that is remembered."""
         name = self.cockpit.remembered.get("runs.sort", "")
-        self._sort = name if name in fields() else ""
+        self._sort = name if name and name in fields() else ""  # they are read from source code, which takes a while
         self._reverse = self.cockpit.remembered.get("runs.reverse", False)
         self._show_order()
         self.query_one(RunTable).focus()

@@ -1,4 +1,7 @@
-"""The part of the app that does things to runs, each in a thread: launch, enqueue, resume, stop, test."""
+"""The part of the app that does things to runs, each in a thread: launch, enqueue, resume, stop, test.
+
+What does them is imported there, because the first paint waits for none of it.
+"""
 
 from collections.abc import Sequence
 
@@ -7,11 +10,9 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
-from cockpit import dispatch, launch, places, status
-from cockpit.dispatch import order
+from cockpit import status
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
-from cockpit.slurm import UndecidedError
 from cockpit.status import LIVE, RunInfo
 from cockpit.store import Run, RunStore
 from cockpit.tui.messages import LaunchRefused, RunLaunched, RunQueued, TestEnded
@@ -40,6 +41,8 @@ class VerbsApp(NoticingApp):
 
     def tick(self) -> set[str]:
         """Start what waits on what is free, and return the ids of what was tried; for a worker."""
+        from cockpit import dispatch
+
         attempts = dispatch.tick(self.store)
         for attempt in attempts:
             tell(self, f"queue: {attempt}", "error" if attempt.trouble else "information")
@@ -50,6 +53,9 @@ class VerbsApp(NoticingApp):
     @work(thread=True, exit_on_error=False, group="launch")
     def launch_new(self, recipe: Recipe, place: str, device: str, asker: Screen) -> None:
         """Create a run and start it, here or in Slurm; when that fails, nothing of it is left."""
+        from cockpit import places
+        from cockpit.slurm import UndecidedError
+
         run = None
         try:
             run = self.store.create(recipe.complete())
@@ -69,6 +75,8 @@ class VerbsApp(NoticingApp):
     @work(thread=True, exit_on_error=False, group="launch")
     def enqueue_new(self, recipe: Recipe, device: str, asker: Screen) -> None:
         """Create a run that waits for a device, and start it if one is free; when that fails, nothing of it is left."""
+        from cockpit.dispatch import order
+
         try:
             (run,) = order.enqueue(self.store, [recipe.complete()], device=device)
         except BaseException:
@@ -81,6 +89,8 @@ class VerbsApp(NoticingApp):
     @work(thread=True, exit_on_error=False, group="resume")
     def resume(self, info: RunInfo) -> None:
         """Start the trainer of a run again, on the device it had if that is here."""
+        from cockpit import places
+
         run = self.run_of(info)
         places.check_resumable(run)
         place = places.place_of(run)
@@ -98,6 +108,9 @@ class VerbsApp(NoticingApp):
     @work(thread=True, exit_on_error=False, group="stop")
     def stop(self, info: RunInfo) -> None:
         """Ask a run's trainer to stop with a checkpoint, or take a run that waits from the queue."""
+        from cockpit import places
+        from cockpit.dispatch import order
+
         if info.status == "waiting" and order.withdraw(self.store, self.run_of(info)):
             tell(self, f"{info.id} is taken from the queue")
             return
@@ -132,6 +145,8 @@ class VerbsApp(NoticingApp):
 
     @work(thread=True, exit_on_error=False, group="test")
     def _test(self, run: Run) -> None:
+        from cockpit import launch
+
         worker = get_current_worker()
         before = read_report(run)
         try:

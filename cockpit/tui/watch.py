@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cockpit import records, results
-from cockpit.dispatch.look import Look, look
 from cockpit.errors import CockpitError
 from cockpit.kept import KeptRun, Stamp, stamp
 from cockpit.lines import LineTail
@@ -18,6 +17,7 @@ from cockpit.tui.text import plain
 
 if TYPE_CHECKING:
     from cockpit.diagnose import Alarm
+    from cockpit.dispatch.look import Look
     from cockpit.series import Resume, Series
     from cockpit.series.curves import Metric, Snapshot
 
@@ -164,8 +164,10 @@ class QueueReader:
         self._runs = runs
         self._told: Look | None = None
 
-    def look(self) -> Iterator[Look]:
+    def look(self) -> "Iterator[Look]":
         """Yield the queue if it changed."""
+        from cockpit.dispatch.look import look
+
         found = look(self._store, self._runs.row)
         if found != self._told:
             self._told = found
