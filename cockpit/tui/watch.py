@@ -68,7 +68,7 @@ class OwnBest(NamedTuple):
     """What the user reached with a network on a dataset."""
 
     top1: float
-    """Of the test if there was one, else of validation, 0-1."""
+    """Of the best checkpoint's test if there was one, else of validation, 0-1."""
     changes: str
     """What the run's recipe set apart from the seed's; empty when nothing."""
 
@@ -100,7 +100,8 @@ class RunsReader:
         bests: dict[tuple[str, str], OwnBest] = {}
         for known in list(self._known.values()):  # a look may go on in its thread
             row = known.row
-            top1 = row.test.top1 if row.test else row.best_val_acc
+            tested = row.test and not row.test.is_outdated(row.best_epoch)
+            top1 = row.test.top1 if row.test and tested else row.best_val_acc
             pair = (row.model, row.dataset)
             if top1 is not None and (pair not in bests or top1 > bests[pair].top1):
                 bests[pair] = OwnBest(top1, row.changes)

@@ -9,6 +9,7 @@ from cockpit.tui.compare_table import CompareTable
 from cockpit.tui.report import ReportScreen
 from cockpit.tui.run import RunScreen
 from cockpit.tui.table import RunTable
+from cockpit.tui.watch import RunsReader
 
 RUN_ID = "20251123-141000-resnet20-digits-0001"
 SIZES = pytest.mark.parametrize("size", [(80, 24), (160, 45)], ids=["80x24", "160x45"])
@@ -67,3 +68,12 @@ async def test_compare_marks_the_figure(app, run, store):
         )
         (column,) = [column for column in app.screen.query_one(CompareTable)._columns if column.title == "test"]
         assert column.texts == ["83.6°", "97.2"]
+
+
+def test_it_is_no_best_of_its_network(run, store):
+    reader = RunsReader(store)
+    list(reader.look())
+    assert reader.own_bests()["resnet20", "digits"].top1 == 0.986
+    with_test(run, top1=0.972, epoch=34)
+    list(reader.look())
+    assert reader.own_bests()["resnet20", "digits"].top1 == 0.972
