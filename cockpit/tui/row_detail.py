@@ -24,7 +24,9 @@ def describe_row(row: RunInfo, *, testing: bool = False) -> Content:
     """
     outdated = outdated_test(row.test, row.best_epoch, testing=testing)
     told = row.status == "finished" and row.test and not outdated  # the trainer's last words are the result of its test
-    state = words("" if told else plain(row.detail), remedy(row.status, queued=row.ticket is not None), between=" · ")
+    state = words(
+        "" if told else plain(row.detail), remedy(row.status, row.detail, queued=row.ticket is not None), between=" · "
+    )
     if row.best_epoch is None:
         best = "" if row.ticket else "no checkpoint yet: the best one is kept from the first epoch on"
     else:

@@ -102,7 +102,7 @@ def note(view: RunView, width: int, *, testing: bool = False) -> Content:
     detail = "" if told else plain(info.detail)
     if info.status == "running":
         detail = cells(detail, width)  # nothing to act on, and the log has the whole
-    sentence = words(detail, remedy(info.status, queued=info.ticket is not None), between=" · ")
+    sentence = words(detail, remedy(info.status, info.detail, queued=info.ticket is not None), between=" · ")
     if sentence:
         lines.append(sentence.stylize(f"${COLORS[info.status]}"))
     if report and outdated:

@@ -128,6 +128,8 @@ REMEDIES = {
     "damaged": "d deletes it",
 }
 """What the user can do about each status."""
+_OF_THE_RECIPE = ("loss is NaN", "out of memory")
+"""How the trainer's sentences about such failures begin."""
 
 
 def status_word(status: str) -> str:
@@ -135,6 +137,14 @@ def status_word(status: str) -> str:
     return f"{SYMBOLS.get(status, '·')} {status}"
 
 
-def remedy(status: str, *, queued: bool = False) -> str:
-    """Return what the user can do about a status; empty when there is nothing to be done."""
+def remedy(status: str, detail: str = "", *, queued: bool = False) -> str:
+    """Return what the user can do about a status; empty when there is nothing to be done.
+
+    Args:
+        status: The status.
+        detail: Why it is that; what the recipe is the cause of, a resume meets again.
+        queued: Whether the run waits in the queue.
+    """
+    if status == "failed" and detail.startswith(_OF_THE_RECIPE):
+        return "N makes one like it, with other values"
     return "s takes it out, r launches it" if queued else REMEDIES.get(status, "")

@@ -36,7 +36,7 @@ async def test_a_diverging_run_raises_an_alarm_where_it_is_watched_and_keeps_its
         await settle(pilot, lambda: "✗ failed" in screen_text(app) and sentence in screen_text(app))
         await pilot.press("escape")
         await settle(pilot, lambda: "✗ failed" in app.screen.query_one(RunTable).texts(run.id))
-        assert f"{sentence} · r tries again" in screen_text(app)
+        assert f"{sentence} · N makes one like it, with other values" in screen_text(app)
         assert toasts(app).count("loss is NaN") == 1, "told once"
     best = run.tail().epoch
     assert best is not None

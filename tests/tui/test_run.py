@@ -68,7 +68,8 @@ async def test_a_run_that_was_not_launched_says_how(app, store):
 @pytest.mark.parametrize(
     ("state", "detail", "expected"),
     [
-        ("failed", "CUDA out of memory", "CUDA out of memory · r tries again from its last checkpoint"),
+        ("failed", "its disk is full", "its disk is full · r tries again from its last checkpoint"),
+        ("failed", "out of memory; 64 fits", "out of memory; 64 fits · N makes one like it, with other values"),
         ("stopped", "stopped by a signal", "stopped by a signal · r resumes it"),
         ("finished", "", "not tested yet · t tests the best checkpoint"),
     ],
