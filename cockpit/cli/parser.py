@@ -16,6 +16,7 @@ from cockpit.cli import (
     completion,
     curves,
     datasets,
+    doctor,
     keeping,
     learn,
     log,
@@ -139,6 +140,7 @@ AnyCommand = (
     | Annotated[Models, subcommand("models")]
     | Annotated[Data, subcommand("data")]
     | Annotated[notify.NotifyUser, subcommand("notify")]
+    | Annotated[doctor.Doctor, subcommand("doctor")]
     | Annotated[completion.Completion, subcommand("completion")]
 )
 

@@ -1,0 +1,94 @@
+"""`cockpit doctor` names what a report needs, and finds what does not work."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from terminal import Terminal
+
+from cockpit.doctor import short
+
+
+def doctor(*words: str, **environment: str) -> tuple[int, dict[str, dict[str, str]]]:
+    """Return the exit code and the findings by name."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cockpit", "doctor", "--json", *words],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
+    )
+    found = json.loads(done.stdout)
+    assert done.stderr.strip()
+    return done.returncode, {finding["what"]: finding for finding in found}
+
+
+def test_an_installation_that_works_is_told_whole(tmp_path, tiny):
+    code, found = doctor("--quick", "--runs", str(tmp_path / "runs"))
+    assert code == 0
+    assert {finding["area"] for finding in found.values()} == {
+        "install",
+        "machine",
+        "terminal",
+        "folders",
+        "slurm",
+        "data",
+    }
+    assert found["torch"]["found"]
+    assert found["textual"]["found"]
+    assert "pytest" not in found, "an extra's"
+    assert found["torch loads"]["found"].startswith("yes, built ")
+    assert "not made yet" in found["runs"]["found"]
+    assert found["tiny"]["found"] == "160 + 40 images"
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_few_steps_are_taken_and_leave_nothing(tmp_path, digits, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    code, found = doctor("--runs", str(tmp_path / "runs"))
+    assert code == 0
+    assert "img/s of resnet20" in found["a few steps"]["found"]
+    assert [path for path in tmp_path.iterdir() if not path.name.startswith("torchinductor")] == []
+
+
+def test_what_does_not_work_is_named_with_its_remedy(tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "torch.py").write_text("raise ImportError('libcudart.so.13: cannot open shared object file')")
+    (tmp_path / "file").write_text("")
+    (tmp_path / "config.toml").write_text("[notify]\nbel = true\n")
+    code, found = doctor(
+        "--quick",
+        "--runs",
+        str(tmp_path / "file" / "runs"),
+        PYTHONPATH=f"{broken}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+        COCKPIT_CONFIG=str(tmp_path / "config.toml"),
+        PYTHONUTF8="0",
+        LC_ALL="C",
+        PYTHONCOERCECLOCALE="0",
+    )
+    assert code == 1
+    assert "libcudart.so.13" in found["torch loads"]["found"]
+    assert "again with pip" in found["torch loads"]["remedy"]
+    assert "did you mean bell?" in found["config"]["remedy"]
+    assert {what for what, finding in found.items() if finding["state"] == "bad"} >= {"torch loads", "runs", "config"}
+
+
+def test_a_terminal_that_cannot_show_the_cockpit_is_told():
+    words = (sys.executable, "-m", "cockpit", "doctor", "--quick")
+    with Terminal(*words, columns=60, rows=20, env={"TERM": "dumb"}) as terminal:
+        assert terminal.wait(60) == 1
+        assert b"set TERM" in terminal.raw
+    with Terminal(*words, columns=60, rows=20, env={"TERM": "xterm-256color", "TMUX": "/tmp/x,1,0"}) as terminal:
+        assert terminal.wait(60) == 0
+        assert b"60x20; 80x24 and more shows everything" in terminal.raw
+        assert b"tmux" in terminal.raw
+
+
+def test_a_report_does_not_name_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert short(tmp_path / "runs" / "x") == "~/runs/x"
+    assert short(tmp_path.parent / "other") == str(tmp_path.parent / "other")
