@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import psutil
 
+from cockpit.device_names import CARD, count, is_open, names_of, normal
 from cockpit.errors import CockpitError
 from cockpit.records import Device
 
@@ -150,19 +151,21 @@ def _describe(gpu: Gpu) -> str:
 
 
 def check_device(name: str) -> str:
-    """Return the name if a run may ask for it: a device, or several with commas between.
+    """Return the normal form of a device, or of several, if a run may ask for it.
 
     Raises:
-        CockpitError: For a device that is not on this host, or several that cannot share a run.
+        CockpitError: When that is none, not on this machine, or several that cannot share a run.
     """
-    names = name.split(",")
-    if len(names) > 1:
-        _check_together(names, name)
+    wanted = normal(name)
     known = [value for value, _ in device_choices()]
-    for one in names:
-        if one not in known and not (one == "cuda" and any(value.startswith("cuda:") for value in known)):
+    num_cards = sum(value.startswith("cuda:") for value in known)
+    for one in names_of(wanted):
+        if one not in known and not (one == CARD and num_cards):
             raise CockpitError(f"device {one!r} is not on this machine; choose one of {', '.join(known)}")
-    return name
+    if is_open(wanted) and count(wanted) > num_cards:
+        cards = f"{num_cards} card{'s' if num_cards != 1 else ''}"
+        raise CockpitError(f"device {wanted!r} is {count(wanted)} cards and this machine has {cards}; ask for fewer")
+    return wanted
 
 
 def is_here(name: str) -> bool:
@@ -173,20 +176,17 @@ def is_here(name: str) -> bool:
     return False
 
 
-def first_device(name: str) -> str:
-    """Return the first of several devices: there is the work that only one can do."""
-    return name.partition(",")[0]
+def settle(device: str, gpus: Sequence[Gpu]) -> str:
+    """Return a device with names in the place of any so many cards: of those that fewest compute on, the emptiest.
 
-
-def _check_together(names: list[str], typed: str) -> None:
-    example = "for example cuda:0,cuda:1"
-    for place, one in enumerate(names):
-        if one != "cpu" and not one.startswith("cuda:"):
-            raise CockpitError(f"device {one!r} of {typed!r} cannot be one of several; name each card, {example}")
-        if one != "cpu" and one in names[:place]:
-            raise CockpitError(f"device {one!r} is named twice in {typed!r}; name each card once, {example}")
-    if len({one.partition(":")[0] for one in names}) > 1:
-        raise CockpitError(f"device {typed!r} mixes cards and CPU, which would wait for the CPU; take one kind")
+    Args:
+        device: A normal form; what is not such cards stays as it is.
+        gpus: The cards of this machine, at least so many.
+    """
+    if not is_open(device):
+        return device
+    freest = sorted(gpus, key=lambda gpu: (len(gpu.pids or ()), gpu.memory_bytes or 0, gpu.index))
+    return ",".join(f"cuda:{index}" for index in sorted(gpu.index for gpu in freest[: count(device)]))
 
 
 def samples(device_type: str, index: int, name: str) -> Iterator[Device]:

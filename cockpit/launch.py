@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from cockpit import files, records, status
-from cockpit.devices import check_device, first_device
+from cockpit.device_names import count, first_of
+from cockpit.devices import check_device, list_gpus, settle
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunBusyError
@@ -80,15 +81,16 @@ def _leave_to_other_host(run: Run, *, force: bool) -> None:
         raise CockpitError(f"run {run.id} is {state} on {host}; stop it there")
 
 
-def check_placement(recipe: Recipe, device: str) -> None:
-    """Raise CockpitError when a device is not here, or a recipe cannot be trained on several."""
-    check_device(device)
-    check_shared(recipe, device)
+def check_placement(recipe: Recipe, device: str) -> str:
+    """Return the normal form of a device; raise CockpitError when it is not here, or the recipe is not for several."""
+    wanted = check_device(device)
+    check_shared(recipe, wanted)
+    return wanted
 
 
 def check_shared(recipe: Recipe, device: str) -> None:
     """Raise CockpitError when a recipe cannot be trained on several devices, if it is several."""
-    num_devices = device.count(",") + 1
+    num_devices = count(device)
     if num_devices == 1:
         return
     if recipe.exact:
@@ -116,7 +118,7 @@ def start(
 
     Args:
         run: A run that nobody trains.
-        device: "auto", "cpu", "mps", "cuda", "cuda:<n>", or several with commas between.
+        device: See `cockpit.device_names`; any so many cards are the freest ones.
         sample_s: Seconds between live samples, 0 for every step; None is the trainer's default.
         force: Take the run over from another host whose trainer is silent. Somebody must have seen that it is dead.
         provided: Asked once the writer lock is ours, when nobody else can start the run any more.
@@ -126,7 +128,7 @@ def start(
         CalledOffError: When it is not provided.
         CockpitError: When it cannot be trained on the device, another host may have it, or the trainer does not start.
     """
-    check_placement(run.recipe, device)
+    device = settle(check_placement(run.recipe, device), list_gpus())
     _leave_to_other_host(run, force=force)
     check_room(run)
     argv = trainer_words(run, device, sample_s)
@@ -211,7 +213,7 @@ def start_test(run: Run, *, device: str = "auto") -> subprocess.Popen[bytes]:
         CockpitError: When there is no checkpoint yet, its result could not be kept, or its log cannot be written.
     """
     check_testable(run)
-    argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "test", "--device", first_device(device)]
+    argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "test", "--device", first_of(device)]
     try:
         run.test_log_path.unlink(missing_ok=True)
     except OSError as error:
@@ -238,7 +240,7 @@ def start_classify(run: Run, paths: Sequence[Path], *, device: str = "auto") -> 
         "--runs",
         str(run.path.absolute().parent),
     ]
-    argv += ["--device", first_device(device), "--json"]
+    argv += ["--device", first_of(device), "--json"]
     env = TRAINER_ENVIRONMENT | os.environ
     return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
 
@@ -249,7 +251,7 @@ def start_preflight(run: Run, *, device: str = "auto", seconds: float = 5.0) -> 
     When this process dies, the rehearsal ends and removes the folder that the run lies in.
     """
     argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "preflight"]
-    argv += ["--device", first_device(device), "--starter", str(os.getpid())]
+    argv += ["--device", first_of(device), "--starter", str(os.getpid())]
     return _spawn([*argv, "--seconds", str(seconds)], run.log_path)
 
 

@@ -1,5 +1,6 @@
 """Where a run takes place, on this machine or in Slurm, and its verbs wherever that is."""
 
+import contextlib
 from collections.abc import Sequence
 
 from cockpit import devices, jobs, launch, slurm, status
@@ -35,9 +36,9 @@ def check(place: str, device: str, *recipes: Recipe) -> None:
     if place == "slurm":
         slurm.check(device)
         return
-    devices.check_device(device)
+    wanted = devices.check_device(device)
     for recipe in recipes:
-        launch.check_shared(recipe, device)
+        launch.check_shared(recipe, wanted)
 
 
 def has(place: str, device: str) -> bool:
@@ -119,11 +120,15 @@ def send(run: Run, what: launch.Signal) -> bool:
 
 
 def device_of(run: Run) -> str:
-    """Return what a run was last asked to train on."""
+    """Return what a run was last asked to train on, or waits for in the queue."""
     launches = run.launches()
     submission = jobs.current(run, launches)
     if submission is not None:
         return submission.device
+    with contextlib.suppress(CockpitError):  # its row tells of a damaged ticket
+        ticket = run.ticket()
+        if ticket is not None and ticket.launches == len(launches):
+            return ticket.device
     return launches[-1].device or "auto" if launches else "auto"
 
 

@@ -59,8 +59,8 @@ def rehearse(
         CockpitError: When the run could not begin, or its memory is too small, with the batch size that fits.
         Cancelled: When `stop()` returned True; the process is gone and so is its folder.
     """
-    devices.check_device(device)
     recipe = recipe.complete()
+    device = launch.check_placement(recipe, device)
     with tempfile.TemporaryDirectory(prefix="cockpit-preflight-", ignore_cleanup_errors=True) as home:
         run = RunStore(Path(home)).create(recipe)
         process = launch.start_preflight(run, device=device, seconds=seconds)

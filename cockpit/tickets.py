@@ -51,7 +51,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """A process said that it launches the run now."""
 
     device: str
-    """The device that is kept for the run meanwhile: "cpu", "mps" or "cuda:<n>"."""
+    """The device that is kept for the run meanwhile: "cpu", "mps" or "cuda:<n>"; several with commas between."""
     time: Moment
     """Wall clock, unix seconds."""
     boot_id: str
@@ -76,7 +76,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     priority: Priority = 0
     """Runs of a higher priority come first."""
     device: str = "auto"
-    """What was asked for: "auto", "cpu", "mps", "cuda" or "cuda:<n>"."""
+    """What was asked for, in the normal form of `cockpit.device_names`."""
     sample_s: Amount | None = None
     """Seconds between live samples; None is the trainer's default."""
     claim: Claim | None = None

@@ -72,13 +72,14 @@ def ran(store: RunStore) -> list[tuple[str, str, float, float]]:
 
 
 def most_at_once(trained: list[tuple[str, str, float, float]]) -> Counter[str]:
-    """Return the most trainers that there ever were on each device at once."""
+    """Return the most slots of each device that trainers ever had at once: one of several has as many."""
     most: Counter[str] = Counter()
     now: Counter[str] = Counter()
-    moments = [(begun, 1, device) for _, device, begun, _ in trained]
-    for _, change, device in sorted([*moments, *((ended, -1, device) for _, device, _, ended in trained)]):
-        now[device] += change
-        most[device] = max(most[device], now[device])
+    moments = [(begun, 1, devices) for _, devices, begun, _ in trained]
+    for _, change, devices in sorted([*moments, *((ended, -1, devices) for _, devices, _, ended in trained)]):
+        for device in devices.split(","):
+            now[device] += change
+            most[device] = max(most[device], now[device])
     return most
 
 

@@ -20,6 +20,7 @@ _NAMES = {
     "--model": tuple(MODELS),
     "--dataset": tuple(DATASETS),
     "--device": ("auto", "cpu", "cuda", "mps"),
+    "--devices": ("auto", "cpu", "cuda", "mps"),
     "--where": ("local", "slurm"),
 }
 """What the flags take whose type does not say it."""
@@ -123,6 +124,7 @@ def _entry(words: tuple[str, ...], kind: type) -> Entry:
             takes_runs = takes_runs or (words not in _POSITIONALS and (name == "run" or words in _OF_RUNS))
         elif _SUPPRESS not in marks:
             flags.append("--" + name.replace("_", "-"))
+            flags += [alias for mark in marks for alias in getattr(mark, "aliases", None) or ()]
     return Entry(words, (), tuple(flags), takes_runs)
 
 

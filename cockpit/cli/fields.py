@@ -6,6 +6,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
+from cockpit.device_names import normal
 from cockpit.errors import CockpitError
 
 
@@ -52,3 +53,16 @@ Whole = Annotated[
     ),
 ]
 """A whole number."""
+
+DeviceName = Annotated[
+    str,
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="DEVICE[,DEVICE]",
+        instance_from_str=lambda words: normal(words[0]),
+        is_instance=lambda value: isinstance(value, str),
+        str_from_instance=lambda value: [value],
+    ),
+    arg(aliases=["--devices"]),
+]
+"""A device or several, in their normal form; `--device` and `--devices` are one flag."""

@@ -12,9 +12,10 @@ from tyro.conf import OmitArgPrefixes, arg
 
 from cockpit import launch
 from cockpit.cli.common import duration, open_store, print_facts, print_json, print_table, printable, say, show
-from cockpit.cli.fields import Seconds
+from cockpit.cli.fields import DeviceName, Seconds
 from cockpit.datasets import DATASETS, EMBEDDED, find_dataset, is_ready
-from cockpit.devices import check_device, first_device
+from cockpit.device_names import first_of
+from cockpit.devices import check_device
 from cockpit.recipe import Recipe, options
 from cockpit.rehearsal import SECONDS, misgivings, rehearse
 from nets.catalog import MODELS
@@ -27,8 +28,8 @@ class Preflight:
     recipe: OmitArgPrefixes[Recipe]
     like: Annotated[str, arg(metavar="RUN")] = ""
     """Begin from the recipe of a run (its seed too), its device and its place; other flags override."""
-    device: str = "auto"
-    """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda or cuda:<n>."""
+    device: DeviceName = "auto"
+    """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda or cuda:<n>; of several the first is measured."""
     seconds: Seconds = SECONDS
     """How long to take steps."""
     runs: Path | None = None
@@ -77,7 +78,7 @@ class Bench:
     """Every network, in place of --model."""
     dataset: str = "cifar10"
     """Whose images; digits if they are not here."""
-    device: str = "auto"
+    device: DeviceName = "auto"
     """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda or cuda:<n>."""
     seconds: Seconds = 20.0
     """How long to measure each of the five arms."""
@@ -99,7 +100,7 @@ class Bench:
             os.environ.update(launch.TRAINER_ENVIRONMENT | os.environ)  # before torch is loaded
             from cockpit.engine.bench import bench
 
-            results = [msgspec.to_builtins(bench(recipes[0], first_device(self.device), self.seconds, _tell))]
+            results = [msgspec.to_builtins(bench(recipes[0], first_of(self.device), self.seconds, _tell))]
         else:
             results = [result for recipe in recipes if (result := self._elsewhere(recipe)) is not None]
         if self.json:

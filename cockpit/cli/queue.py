@@ -154,7 +154,7 @@ class SetSlots(_Command):
     """Let a device train several runs of the queue at once, or none."""
 
     device: Annotated[Positional[str], arg(metavar="DEVICE")]
-    """cpu, mps or cuda:<n>."""
+    """cpu, mps or cuda:<n>; several with commas between: 0,1 is cuda:0,cuda:1."""
     slots: Positional[Whole]
     """How many at once."""
 

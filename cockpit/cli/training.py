@@ -10,9 +10,10 @@ from tyro.conf import OmitArgPrefixes, Positional, Suppress, UseAppendAction, ar
 
 from cockpit import launch, places, results, status
 from cockpit.cli.common import open_store, print_json, say, show
-from cockpit.cli.fields import RunRef, Seconds, Whole
+from cockpit.cli.fields import DeviceName, RunRef, Seconds, Whole
 from cockpit.cli.queue import move_on
-from cockpit.devices import check_device, first_device
+from cockpit.device_names import first_of
+from cockpit.devices import check_device
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
@@ -27,8 +28,9 @@ _BAR_WIDTH = 30
 class Launching:
     """The flags of the commands that start a trainer."""
 
-    device: str = "auto"
-    """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda, cuda:<n>, or several: cuda:0,cuda:1."""
+    device: DeviceName = "auto"
+    """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda (any card) or cuda:<n>; several: cuda:0,cuda:1 or,
+    shorter, 0,1; cuda,cuda is any two cards. A list is of every node in Slurm."""
     where: Annotated[str, arg(metavar="{local,slurm}")] = ""
     """local (this machine) or slurm (a job of its own). Default: local; a resume goes where the run was."""
     slurm: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="KEY=VALUE")] = ()
@@ -209,8 +211,8 @@ class Test:
     """Architecture of the best run to look for."""
     dataset: str = ""
     """Dataset of the best run to look for."""
-    device: str = "auto"
-    """auto, cpu, mps, cuda or cuda:<n>."""
+    device: DeviceName = "auto"
+    """auto, cpu, mps, cuda or cuda:<n>; of several the first tests."""
     runs: Path | None = None
     """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
     json: bool = False
@@ -236,7 +238,7 @@ class Test:
         launch.check_testable(run)
         from cockpit.engine.evaluate import choose_test_backend, run_test
 
-        report = run_test(run, choose_test_backend(run, first_device(self.device)))
+        report = run_test(run, choose_test_backend(run, first_of(self.device)))
         if self.json:
             print_json(report)
         else:
@@ -250,7 +252,7 @@ class Test:
         launch.check_checkpoint(run)
         from cockpit.engine.classify import classify
 
-        found = classify(run, [Path(word) for word in self.words], first_device(self.device))
+        found = classify(run, [Path(word) for word in self.words], first_of(self.device))
         if self.json:
             print_json(found)
         for one in found:

@@ -9,7 +9,8 @@ then leaving the lock to the trainer, which outlives it. So of all who ever try,
 the lock taken, or a launch more, which makes the ticket void.
 
 Why no slot is given twice: planning and claiming happen within the queue's lock, which dies with its process, and a
-device is free only if no trainer on it lives and no claim names it. A claim ends with the launch. If there is none,
+device is free only if no trainer on it lives and no claim names it. A claim names all devices of a run, so one on
+several gets all at once or none. A claim ends with the launch. If there is none,
 because the claiming process is gone or slower than a minute, another tick takes the claim back, but only while it has
 the writer lock itself: a trainer on its way has that, and who claimed asks for his claim when he gets it. Then the run
 waits again.
@@ -45,7 +46,7 @@ class Attempt(NamedTuple):
     run_id: str
     """The run."""
     device: str
-    """The device it was to have."""
+    """The device it was to have; several have commas between."""
     trouble: str
     """Why it was not launched; empty when it was."""
 
@@ -82,16 +83,17 @@ def tick(store: RunStore) -> list[Attempt]:
 
 
 def _claim_next(store: RunStore) -> tuple[Run, Ticket, str] | None:
-    """Claim the first run that can start, for a device; within the queue's lock."""
+    """Claim the first run that can start, for all of its devices; within the queue's lock."""
     queue = read_queue(store)
     for run_id in queue.void:
         with contextlib.suppress(CockpitError):
             tickets.drop_ticket(store.root / run_id)
     waiting, launching = _take_back(store, queue)
     settings = tickets.read_settings(store.root)
-    free = {slot.device: slot.free for slot in read_slots(store, launching, settings)}
+    slots = read_slots(store, launching, settings)
+    free, most = {slot.device: slot.free for slot in slots}, {slot.device: slot.most for slot in slots}
     hindrance: CockpitError | None = None
-    while starts := plan(waiting, free, paused=settings.paused):
+    while starts := plan(waiting, free, most, paused=settings.paused).starts:
         run_id, device = next(iter(starts.items()))
         ticket = msgspec.structs.replace(waiting.pop(run_id), claim=_my_claim(device))
         run = Run(store.root / run_id)

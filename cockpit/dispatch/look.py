@@ -1,16 +1,17 @@
 """The queue as people see it: what waits and why, what trains where, and the devices."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from cockpit import launch, status, tickets
-from cockpit.dispatch.plan import plan, suitable
+from cockpit.dispatch.obstacles import explain
+from cockpit.dispatch.plan import Plan, plan
 from cockpit.dispatch.slots import Slot, read_slots
 from cockpit.dispatch.standing import Queue, read_queue
 from cockpit.errors import CockpitError
 from cockpit.store import Run, RunStore
-from cockpit.tickets import Settings, Ticket
+from cockpit.tickets import Settings
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +27,8 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """What it asks for."""
     why: str
     """Why it does not train yet."""
+    kept: str = ""
+    """Which of its several devices are free and kept for it until it has all."""
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,8 +70,10 @@ def look(store: RunStore, describe: Callable[[Run], status.RunInfo] | None = Non
     queue = read_queue(store)
     slots = read_slots(store, queue.launching, settings)
     hopeful = tickets.in_order(queue.broken | queue.waiting)
-    starts = plan(hopeful, {slot.device: slot.free for slot in slots}, paused=settings.paused)
-    reasons = _explain(queue, slots, starts, paused=settings.paused) | _hindrances(store, starts)
+    free, most = {slot.device: slot.free for slot in slots}, {slot.device: slot.most for slot in slots}
+    planned = plan(hopeful, free, most, paused=settings.paused)
+    slots = _with_keepers(slots, planned)
+    reasons = _explain(queue, slots, planned, paused=settings.paused) | _hindrances(store, planned.starts)
     standing = queue.launching | hopeful | queue.refused | queue.elsewhere
     infos = {run_id: describe(Run(store.root / run_id)) for run_id in standing}
     rows = {info.id: info for info in status.numbered([*infos.values()])}
@@ -86,6 +91,7 @@ def look(store: RunStore, describe: Callable[[Run], status.RunInfo] | None = Non
                 priority=ticket.priority,
                 device=ticket.device,
                 why=reasons[run_id],
+                kept=planned.kept.get(run_id, ""),
             )
             for run_id, ticket in standing.items()
         ),
@@ -96,6 +102,15 @@ def look(store: RunStore, describe: Callable[[Run], status.RunInfo] | None = Non
         ),
         devices=tuple(slots),
     )
+
+
+def _with_keepers(slots: Sequence[Slot], planned: Plan) -> list[Slot]:
+    """Return the devices with the runs that keep slots of them."""
+    keepers: dict[str, list[str]] = {slot.device: [] for slot in slots}
+    for run_id, kept in planned.kept.items():
+        for device in kept.split(","):
+            keepers[device].append(run_id)
+    return [msgspec.structs.replace(slot, kept=tuple(keepers[slot.device])) for slot in slots]
 
 
 def _hindrances(store: RunStore, starts: Mapping[str, str]) -> dict[str, str]:
@@ -111,19 +126,22 @@ def _hindrances(store: RunStore, starts: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _explain(queue: Queue, slots: list[Slot], starts: Mapping[str, str], *, paused: bool) -> dict[str, str]:
+def _explain(queue: Queue, slots: Sequence[Slot], planned: Plan, *, paused: bool) -> dict[str, str]:
     """Return why each run with a ticket does not train yet.
 
     Args:
         queue: All tickets.
         slots: The devices.
-        starts: The runs whose turn it is, with the device of each.
+        planned: The runs whose turn it is, and what is kept for others.
         paused: Whether nothing is started.
     """
     devices = {slot.device: slot for slot in slots}
     reasons = {run_id: f"being launched on {t.claim.device}" for run_id, t in queue.launching.items() if t.claim}
     for run_id, ticket in (queue.broken | queue.waiting).items():
-        reason = f"starts next on {starts[run_id]}" if run_id in starts else _obstacle(ticket, devices, paused=paused)
+        if run_id in planned.starts:
+            reason = f"starts next on {planned.starts[run_id]}"
+        else:
+            reason = "the queue is paused" if paused else explain(run_id, ticket.device, devices, planned)
         if ticket.claim:
             reason = f"its launch on {ticket.claim.device} was broken off; {reason}"
         elif ticket.tries:
@@ -131,25 +149,3 @@ def _explain(queue: Queue, slots: list[Slot], starts: Mapping[str, str], *, paus
         reasons[run_id] = reason
     reasons |= {run_id: f"given up: {ticket.trouble}" for run_id, ticket in queue.refused.items()}
     return reasons | {run_id: f"waits for {ticket.host}" for run_id, ticket in queue.elsewhere.items()}
-
-
-def _obstacle(ticket: Ticket, devices: Mapping[str, Slot], *, paused: bool) -> str:
-    if paused:
-        return "the queue is paused"
-    slots = [devices[device] for device in suitable(ticket.device, devices)]
-    if not slots:
-        return f"{ticket.device} is not on this machine"
-    if any(slot.free for slot in slots):
-        return "earlier runs come first"
-    if len(slots) == 1:
-        return _what_ails(slots[0])
-    strangers = sum(bool(slot.stranger) for slot in slots)
-    return f"all {len(slots)} devices are busy" + (f", {strangers} with other programs" if strangers else "")
-
-
-def _what_ails(slot: Slot) -> str:
-    if slot.stranger:
-        return f"{slot.device} is busy with {slot.stranger}"
-    if not slot.slots:
-        return f"{slot.device} has no slots; `cockpit queue slots {slot.device} 1` gives it one"
-    return f"{slot.device} is busy with {', '.join(slot.runs[:3])}"

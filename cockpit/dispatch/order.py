@@ -10,9 +10,11 @@ from typing import Literal
 import msgspec
 
 from cockpit import status, tickets
+from cockpit.device_names import names_of, normal
 from cockpit.devices import box_devices, check_device, list_gpus
 from cockpit.dispatch.standing import read_queue
 from cockpit.errors import CockpitError
+from cockpit.launch import check_placement, check_shared
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunBusyError, RunStore
 from cockpit.tickets import Ticket
@@ -31,14 +33,17 @@ def enqueue(
     Args:
         store: Where.
         recipes: Complete ones.
-        device: "auto", "cpu", "mps", "cuda" or "cuda:<n>".
+        device: See `cockpit.device_names`; a run on several starts once all of them are free.
         sample_s: Seconds between live samples, 0 for every step; None is the trainer's default.
         priority: Runs of a higher one come first.
 
     Raises:
-        CockpitError: When the device is not here, there is no such priority or the folder cannot be written.
+        CockpitError: When the device is not here or not for these recipes, there is no such priority, or the folder
+            cannot be written.
     """
-    _check_one_device(device)
+    device = check_device(device)
+    for recipe in recipes:
+        check_shared(recipe, device)
     _check_priority(priority)
     runs: list[Run] = []
     with tickets.locked(store.root):
@@ -63,19 +68,11 @@ def enqueue_again(
     Raises:
         CockpitError: As `enqueue` does, and when the run is just being launched.
     """
-    _check_one_device(device)
+    device = check_placement(run.recipe, device)
     _check_priority(priority)
     with tickets.locked(store.root), _kept_from_launching(run):
         ticket = _ticket_behind_all(store, device, sample_s, priority)
         tickets.write_ticket(run.path, msgspec.structs.replace(ticket, launches=len(run.launches())))
-
-
-def _check_one_device(device: str) -> None:
-    check_device(device)
-    if "," in device:
-        raise CockpitError(
-            f"a run on several devices, {device}, does not wait in the queue: launch it when they are free"
-        )
 
 
 def _check_priority(priority: int) -> None:
@@ -222,19 +219,21 @@ def pause(store: RunStore, paused: bool) -> None:
 
 
 def set_slots(store: RunStore, device: str, slots: int) -> None:
-    """Let a device train so many runs of the queue at once.
+    """Let a device, or each of several, train so many runs of the queue at once.
 
     Raises:
-        CockpitError: When the device is not here or the number makes no sense.
+        CockpitError: When a device is not here or the number makes no sense.
     """
     known = [name for name, _ in box_devices(list_gpus())]
-    if device not in known:
-        raise CockpitError(f"device {device!r} is not on this machine; choose one of {', '.join(known)}")
+    names = names_of(normal(device))
+    for name in names:
+        if name not in known:
+            raise CockpitError(f"device {name!r} is not on this machine; choose one of {', '.join(known)}")
     if not 0 <= slots <= tickets.MAX_SLOTS:
         raise CockpitError(f"slots is {slots}; it must be 0 to {tickets.MAX_SLOTS}")
     with tickets.locked(store.root):
         settings = tickets.read_settings(store.root)
-        slots_of = settings.slots | {device: slots}
+        slots_of = settings.slots | dict.fromkeys(names, slots)
         tickets.write_settings(store.root, msgspec.structs.replace(settings, slots=slots_of))
 
 

@@ -7,6 +7,7 @@ import msgspec
 import psutil
 
 from cockpit import records, status
+from cockpit.device_names import CARD, MOST, is_open
 from cockpit.devices import Gpu, box_devices, list_gpus
 from cockpit.dispatch.plan import suitable
 from cockpit.errors import CockpitError
@@ -38,14 +39,21 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     slots: int
     """How many runs it trains at once."""
     runs: tuple[str, ...]
-    """The runs that it trains."""
+    """The runs that it trains; one that has several of its slots stands there as often."""
     stranger: str
     """Who else computes on it, so that no run is started there; empty when nobody is seen to."""
+    kept: tuple[str, ...] = ()
+    """The runs that wait for more than this device and keep a free slot of it until they have all."""
 
     @property
     def free(self) -> int:
         """How many runs could be started on it now."""
-        return 0 if self.stranger else max(0, self.slots - len(self.runs))
+        return max(0, self.most - len(self.runs))
+
+    @property
+    def most(self) -> int:
+        """How many runs could be started on it if all of ours had ended."""
+        return 0 if self.stranger else self.slots
 
 
 def read_slots(store: RunStore, launching: Mapping[str, Ticket], settings: Settings) -> list[Slot]:
@@ -111,9 +119,7 @@ def make_slots(
     runs: dict[str, list[str]] = {device: [] for device in titles}
     for holder in holders:
         found = [device for device, seen in lines.items() if any(holder.pid in line for line in seen)]
-        asked = [device for name in holder.device.split(",") for device in suitable(name, titles)[:1]]
-        # Of several cards one may not show the run yet, or not now.
-        for device in dict.fromkeys([*found, *asked] if len(asked) > 1 else found or asked):
+        for device in _devices_of(holder.device, found, titles):
             runs[device].append(holder.run_id)
     ours = {holder.pid for holder in holders}
     return [
@@ -126,6 +132,24 @@ def make_slots(
         )
         for device, title in titles.items()
     ]
+
+
+def _devices_of(asked: str, found: Sequence[str], devices: Mapping[str, object]) -> list[str]:
+    """Return the devices of a run, one for each of its processes; of several cards one may not show it yet, or not now.
+
+    Args:
+        asked: What its trainer was asked for.
+        found: The cards where it is seen.
+        devices: All devices of the box.
+    """
+    names = asked.split(",", MOST)[:MOST]
+    if len(names) == 1:
+        return [*found] or suitable(asked, devices)[:1]
+    if is_open(asked):
+        unseen = [device for device in suitable(CARD, devices) if device not in found]
+        return [*found, *unseen[: max(0, len(names) - len(found))]]
+    named = [name for name in names if name in devices]
+    return [*named, *(device for device in found if device not in named)]
 
 
 def _stranger(gpu: Gpu, lines: Sequence[set[int]], ours: set[int | None], *, alone: bool) -> str:

@@ -21,12 +21,17 @@ def store(tmp_path, data_dir):
     return store
 
 
-def enqueue(store: RunStore, count: int) -> list[Run]:
-    return order.enqueue(store, [Recipe(seed=seed).complete() for seed in range(count)], device="cpu")
+def enqueue(store: RunStore, count: int, *devices: str) -> list[Run]:
+    """Queue runs that ask for these devices by turns."""
+    runs: list[Run] = []
+    for seed in range(count):
+        device = devices[seed % len(devices)] if devices else "cpu"
+        runs += order.enqueue(store, [Recipe(seed=seed).complete()], device=device)
+    return runs
 
 
 def check(store: RunStore, runs: list[Run]) -> None:
-    """Each run was launched once, none more than the slots allow at once, and nothing waits."""
+    """Each run was launched once, on what it asked for, never more than the slots allow at once, and nothing waits."""
     trained = ran(store)
     assert Counter(run_id for run_id, *_ in trained) == Counter(run.id for run in runs)
     assert all(len(run.launches()) == 1 for run in runs)
@@ -34,25 +39,36 @@ def check(store: RunStore, runs: list[Run]) -> None:
     assert not [*store.root.glob("*/queued.json")]
 
 
+MIXED = ("cpu", "cpu,cpu", "cpu", "cpu,cpu,cpu")
+
+
 @pytest.mark.parametrize(
-    ("count", "tickers"),
-    [(30, 2), pytest.param(1000, 2, marks=pytest.mark.slow), pytest.param(300, 4, marks=pytest.mark.slow)],
+    ("count", "tickers", "devices"),
+    [
+        (30, 2, ("cpu",)),
+        (30, 2, MIXED),
+        pytest.param(1000, 2, ("cpu",), marks=pytest.mark.slow),
+        pytest.param(300, 4, MIXED, marks=pytest.mark.slow),
+    ],
+    ids=str,
 )
 @pytest.mark.timeout(900)
-def test_every_run_starts_once_with_several_ticking(store, tmp_path, count, tickers):
-    runs = enqueue(store, count)
+def test_every_run_starts_once_with_several_ticking(store, tmp_path, count, tickers, devices):
+    runs = enqueue(store, count, *devices)
     trainer = make_trainer(tmp_path)
     processes = [start_ticker(store, trainer) for _ in range(tickers)]
     for process in processes:
         _, _ = process.communicate()
         assert process.returncode == 0
     check(store, runs)
+    asked = {run.id: devices[place % len(devices)] for place, run in enumerate(runs)}
+    assert {run_id: device for run_id, device, *_ in ran(store)} == asked
 
 
 @pytest.mark.parametrize("count", [12, pytest.param(150, marks=pytest.mark.slow)])
 @pytest.mark.timeout(900)
 def test_whoever_ticks_may_be_killed_at_any_moment(store, tmp_path, count):
-    runs = enqueue(store, count)
+    runs = enqueue(store, count, *MIXED)
     trainer = make_trainer(tmp_path)
     kills = 0
     while True:

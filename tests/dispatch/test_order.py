@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from waiting import wait_for
 
+from cockpit import places as places_of_runs
 from cockpit import status, tickets
 from cockpit.dispatch import order, tick
 from cockpit.dispatch.look import look
@@ -82,6 +83,28 @@ def test_nothing_is_left_of_a_sweep_that_cannot_be_made(store):
         order.enqueue(store, [recipe, recipe, dataclasses.replace(recipe, model="no/name")])
     assert store.list() == []
     assert not [*store.root.glob(".new-*")]
+
+
+def test_a_ticket_names_several_devices_in_their_normal_form(store):
+    (run,) = enqueue(store, 1, device=" CPU, cpu")
+    ticket = run.ticket()
+    assert ticket is not None
+    assert ticket.device == places_of_runs.device_of(run) == "cpu,cpu"
+    order.enqueue_again(store, run, device="cpu")
+    assert places_of_runs.device_of(run) == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [
+        (Recipe(exact=True), "exact reruns are of one device, not of cpu,cpu"),
+        (Recipe(batch_size=1), "batch size 1 is smaller than the 2 devices that share it"),
+    ],
+)
+def test_a_recipe_that_is_not_for_several_devices_does_not_wait_for_them(store, recipe, sentence):
+    with pytest.raises(CockpitError, match=sentence):
+        order.enqueue(store, [Recipe().complete(), recipe.complete()], device="cpu,cpu")
+    assert store.list() == []
 
 
 def test_a_device_that_is_not_here_is_refused_before_anything_is_made(store):
@@ -187,8 +210,10 @@ def test_slots_and_pause_are_kept_beside_each_other(store):
     assert tickets.read_settings(store.root) == tickets.Settings(paused=False, slots={"cpu": 3})
     with pytest.raises(CockpitError, match="slots is 65; it must be 0 to 64"):
         order.set_slots(store, "cpu", 65)
-    with pytest.raises(CockpitError, match="device 'tpu' is not on this machine"):
+    with pytest.raises(CockpitError, match="there is no device 'tpu'; choose auto, cpu, mps, cuda or cuda:<n>"):
         order.set_slots(store, "tpu", 1)
+    with pytest.raises(CockpitError, match="device 'cuda:70' is not on this machine"):
+        order.set_slots(store, "70,71", 1)
 
 
 @pytest.mark.parametrize("junk", ["", "{", "[]", '{"paused": 3}', '{"slots": {"cpu": -1}}'])

@@ -44,7 +44,8 @@ def test_a_run_has_the_device_that_it_was_launched_on():
 def test_a_run_on_several_devices_has_all_of_them():
     found = slots([gpu(0, seen=False), gpu(1, seen=False), gpu(2)], [Holder("ours", "cuda:0,cuda:1", OURS)])
     assert [found[device].runs for device in ("cuda:0", "cuda:1", "cuda:2")] == [("ours",), ("ours",), ()]
-    assert slots([], [Holder("ours", "cpu,cpu", OURS)])["cpu"].runs == ("ours",)
+    both = slots([], [Holder("ours", "cpu,cpu", OURS)], {"cpu": 3})["cpu"]
+    assert (both.runs, both.free) == (("ours", "ours"), 1), "two processes take two slots"
     found = slots([gpu(0, OURS), gpu(1)], [Holder("ours", "cuda:0,cuda:1", OURS)])
     assert found["cuda:1"].free == 0, "also before its process is seen there"
 
@@ -54,6 +55,23 @@ def test_a_run_that_took_any_card_has_the_one_where_it_is_seen():
     assert (found["cuda:0"].free, found["cuda:1"].runs) == (1, ("ours",))
     unseen = slots([gpu(0, seen=False), gpu(1, seen=False)], [Holder("ours", "auto", OURS)])
     assert (unseen["cuda:0"].runs, unseen["cuda:1"].free) == (("ours",), 1)
+
+
+def test_a_run_that_took_any_two_cards_has_those_where_it_is_seen():
+    gpus = [gpu(0), gpu(1, OURS), gpu(2, WORKER), gpu(3)]
+    found = slots(gpus, [Holder("ours", "cuda,cuda", OURS)])
+    assert [found[f"cuda:{n}"].runs for n in range(4)] == [(), ("ours",), ("ours",), ()]
+    found = slots([gpu(0), gpu(1, OURS), gpu(2)], [Holder("ours", "cuda,cuda", OURS)])
+    assert [found[f"cuda:{n}"].free for n in range(3)] == [0, 0, 1], "the other is not seen yet"
+
+
+def test_a_claim_on_several_devices_keeps_all_of_them():
+    found = slots([gpu(0), gpu(1), gpu(2)], [Holder("claimed", "cuda:2,cuda:0")])
+    assert [found[f"cuda:{n}"].free for n in range(3)] == [0, 1, 0]
+
+
+def test_a_hostile_list_of_devices_is_cut():
+    assert len(slots([], [Holder("odd", "cpu," * 1_000_000, OURS)])["cpu"].runs) == 64
 
 
 def test_a_claimed_device_is_taken():

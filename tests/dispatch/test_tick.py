@@ -104,6 +104,43 @@ def launch_of(pid: int):
     return Launch(attempt=1, time=time.time(), argv=[], device="cpu", **me)
 
 
+def test_a_run_on_two_devices_starts_once_both_are_free_and_keeps_the_first(store, stranger):
+    order.set_slots(store, "cpu", 2)
+    (other,) = order.enqueue(store, [Recipe().complete()])
+    order.withdraw(store, other)
+    other.append_launch(launch_of(stranger.pid))
+    (large,) = order.enqueue(store, [Recipe().complete()], device="cpu,cpu")
+    (small,) = enqueue(store)
+    assert tick(store) == []
+    assert why(store, large) == f"cpu is busy with {other.id}; 1 of its 2 slots is kept for it"
+    assert why(store, small) == f"cpu is kept for {large.id}"
+    (cpu,) = look(store).devices
+    assert (cpu.runs, cpu.kept) == ((other.id,), (large.id,))
+    stranger.kill()
+    wait_for(lambda: psutil.Process(stranger.pid).status() == psutil.STATUS_ZOMBIE)
+    assert why(store, large) == "starts next on cpu,cpu"
+    assert tick(store)[0] == Attempt(large.id, "cpu,cpu", "")
+
+
+def test_a_run_that_takes_more_slots_than_there_are_says_how_to_give_them_and_holds_up_nobody(store):
+    (large,) = order.enqueue(store, [Recipe().complete()], device="cpu,cpu")
+    (small,) = enqueue(store)
+    assert tick(store) == [Attempt(small.id, "cpu", "")]
+    assert why(store, large).startswith("cpu has 1 slot and it takes 2; `cockpit queue slots cpu 2` gives it them")
+    wait_until_free(store)
+    order.set_slots(store, "cpu", 2)
+    assert tick(store) == [Attempt(large.id, "cpu,cpu", "")]
+
+
+def test_a_run_that_is_being_launched_on_several_devices_has_all_of_them(store, stranger):
+    order.set_slots(store, "cpu", 3)
+    claimed, other = order.enqueue(store, [Recipe(seed=seed).complete() for seed in range(2)], device="cpu,cpu")
+    claim(claimed, stranger.pid, device="cpu,cpu")
+    assert tick(store) == []
+    assert [(slot.free, slot.runs) for slot in look(store).devices] == [(1, (claimed.id, claimed.id))]
+    assert why(store, other) == f"cpu is busy with {claimed.id}; 1 of its 2 slots is kept for it"
+
+
 def test_a_paused_queue_starts_nothing_until_it_goes_on(store):
     (run,) = enqueue(store)
     order.pause(store, True)

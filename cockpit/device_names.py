@@ -1,0 +1,83 @@
+"""How a device is named, or several for one run: what was typed becomes its normal form. Looks at no hardware.
+
+A device is `auto`, `cpu`, `mps`, `cuda` (any card) or `cuda:<n>`; several have commas between. A bare number is a card,
+so `0,1` is `cuda:0,cuda:1`. `cuda,cuda` is any two cards.
+"""
+
+import re
+
+from cockpit.errors import CockpitError
+
+CPU = "cpu"
+CARD = "cuda"
+"""Any card."""
+MOST = 64
+"""So many devices a run has at most."""
+_KINDS = ("auto", CPU, "mps", CARD)
+_CARD = re.compile(r"(?:cuda:)?([0-9]{1,4})", re.IGNORECASE)
+_EXAMPLE = "for example cuda:0,cuda:1"
+
+
+def normal(typed: str) -> str:
+    """Return a device, or several, as tickets, records and commands name them.
+
+    Raises:
+        CockpitError: When it is no device, or several that cannot share a run.
+    """
+    if count(typed) > MOST:
+        raise CockpitError(f"device {typed[:40]!r}… is {count(typed):,} devices; a run has {MOST} at most")
+    names = [_one(name.strip(), typed) for name in names_of(typed)]
+    if len(names) > 1:
+        _check_together(names, typed)
+    return ",".join(names)
+
+
+def names_of(device: str) -> list[str]:
+    """Return the devices that a normal form names, one for each process."""
+    return device.split(",")
+
+
+def first_of(device: str) -> str:
+    """Return the first of several devices: there is the work that only one can do."""
+    return device.partition(",")[0]
+
+
+def count(device: str) -> int:
+    """Return how many devices a run asks for, and so of how many processes it is."""
+    return device.count(",") + 1
+
+
+def is_open(device: str) -> bool:
+    """Tell whether several cards are asked for without naming them: any so many."""
+    return device.startswith(f"{CARD},")
+
+
+def _one(name: str, typed: str) -> str:
+    if card := _CARD.fullmatch(name):
+        return f"{CARD}:{int(card[1])}"
+    if name.lower() in _KINDS:
+        return name.lower()
+    if "," in typed and not name:
+        raise CockpitError(f"device {typed[:80]!r} lacks a name beside a comma; name each, {_EXAMPLE}")
+    raise CockpitError(
+        f"there is no device {name[:40]!r}; choose auto, cpu, mps, cuda or cuda:<n>, or several, {_EXAMPLE}"
+    )
+
+
+def _check_together(names: list[str], typed: str) -> None:
+    for place, one in enumerate(names):
+        if one in ("auto", "mps"):
+            raise CockpitError(
+                f"device {one!r} of {typed[:80]!r} cannot be one of several; name each card, {_EXAMPLE}, or say how "
+                f"many: cuda,cuda"
+            )
+        if one.startswith(f"{CARD}:") and one in names[:place]:
+            raise CockpitError(f"device {one!r} is named twice in {typed[:80]!r}; name each card once, {_EXAMPLE}")
+    kinds = {one.partition(":")[0] for one in names}
+    if len(kinds) > 1:
+        raise CockpitError(f"device {typed[:80]!r} mixes cards and CPU, which would wait for the CPU; take one kind")
+    if CARD in names and {*names} != {CARD}:
+        raise CockpitError(
+            f"device {typed[:80]!r} names some of its cards and not the others; name each, {_EXAMPLE}, or none: "
+            f"cuda,cuda is any two"
+        )
