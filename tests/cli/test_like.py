@@ -87,3 +87,10 @@ def test_a_device_that_is_not_here_is_said(store, capsys):
 
 def test_the_flags_are_the_shortest():
     assert flags(Recipe().complete()) == ["--model", "resnet20", "--dataset", "digits", "--preset", "seed"]
+
+
+def test_several_devices_are_kept(store):
+    run = finished(make_run(store))
+    run.launches_path.write_text(run.launches_path.read_text().replace('"device":"cpu"', '"device":"cpu,cpu"'))
+    assert parsed(store, "train", "--like", run.id).device == "cpu,cpu"
+    assert parsed(store, "preflight", "--like", run.id, "--devices", "cpu").device == "cpu"

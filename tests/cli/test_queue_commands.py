@@ -89,16 +89,18 @@ def test_a_preset_counts_for_its_own_runs_only(paused, cockpit):
         ),
         (["train", "--priority", "9" * 30, "--enqueue"], "it must be -1000000 to 1000000"),
         (
-            ["train", "--device", "cpu,cpu", "--enqueue"],
-            "a run on several devices, cpu,cpu, does not wait in the queue",
+            ["train", "--devices", "cpu,cpu", "--batch-size", "128,1", "--enqueue"],
+            "batch size 1 is smaller than the 2 devices that share it; take at least 2, or fewer devices",
         ),
+        (["train", "--devices", "cpu,7", "--enqueue"], "device 'cpu,7' mixes cards and CPU"),
         (["train", "--where", "slurm", "--enqueue"], "the queue is this machine's, and Slurm has one of its own"),
         (["train", "--seed", "1,x", "--enqueue"], "seed is 'x'; it must be a whole number"),
         (["train", "--model", "resnet20,resnet19", "--enqueue"], "unknown model 'resnet19'"),
         (["train", "--nesterov", "yes,perhaps", "--enqueue"], "nesterov is 'perhaps'; write yes or no"),
         (["train", "--enqueue", "--device", "cuda:7"], "device 'cuda:7' is not on this machine"),
         (["train", "--enqueue", "--priority", "high"], "'high' is not a whole number"),
-        (["queue", "slots", "tpu", "1"], "device 'tpu' is not on this machine"),
+        (["queue", "slots", "tpu", "1"], "there is no device 'tpu'; choose auto, cpu, mps, cuda or cuda:<n>"),
+        (["queue", "slots", "70", "1"], "device 'cuda:70' is not on this machine"),
         (["queue", "slots", "cpu", "-1"], "slots is -1; it must be 0 to 64"),
         (["queue", "move", "nothing", "--top"], "unknown run 'nothing'"),
         (["queue", "priority", "last", "1"], "unknown run 'last'"),
@@ -162,6 +164,29 @@ def test_the_queue_moves_whenever_somebody_looks(runs, cockpit):
     _, said = cockpit("queue")
     assert f"queue: {second} is launched on cpu" in said
     wait_for(lambda: len(ran(store)) == 2)
+
+
+def test_a_run_on_several_devices_waits_for_all_of_them(runs, cockpit):
+    store = RunStore(runs)
+    make_trainer(runs.parent, HELD_TRAINER)
+    cockpit("queue", "slots", "cpu", "2")
+    (first,) = cockpit("train", "--enqueue", "--device", "cpu")[0]
+    (large,) = cockpit("train", "--enqueue", "--devices", "cpu, CPU")[0]
+    (small,) = cockpit("train", "--enqueue", "--device", "cpu")[0]
+    seen, _ = cockpit("queue")
+    assert [(row["run"]["id"], row["device"], row["kept"]) for row in seen["waiting"]] == [
+        (large["id"], "cpu,cpu", "cpu"),
+        (small["id"], "cpu", ""),
+    ]
+    assert [row["why"] for row in seen["waiting"]] == [
+        f"cpu is busy with {first['id']}; 1 of its 2 slots is kept for it",
+        f"cpu is kept for {large['id']}",
+    ]
+    assert (seen["devices"][-1]["runs"], seen["devices"][-1]["kept"]) == ([first["id"]], [large["id"]])
+    (runs / ".go").touch()
+    wait_for(lambda: cockpit("queue") and len(ran(store)) == 3, what="all three")
+    assert [device for _, device, *_ in sorted(ran(store), key=lambda row: row[2])] == ["cpu", "cpu,cpu", "cpu"]
+    assert store.get(large["id"]).launches()[0].device == "cpu,cpu"
 
 
 def test_a_pause_holds_until_it_goes_on(paused, cockpit):

@@ -59,8 +59,14 @@ CHOSEN = [
     ("sample_s", "-1", "'-1' is no duration; give seconds, 0 or more"),
     ("device", "cuda:8,cuda:9", "device 'cuda:8' is not on this machine; choose one of auto, "),
     ("device", "cuda:0,cuda:0", "device 'cuda:0' is named twice in 'cuda:0,cuda:0'; name each card once, for example"),
-    ("device", "cpu,", "device '' of 'cpu,' cannot be one of several; name each card, for example cuda:0,cuda:1"),
-    ("device", "cuda,cuda:1", "device 'cuda' of 'cuda,cuda:1' cannot be one of several; name each card"),
+    ("device", "cpu,", "device 'cpu,' lacks a name beside a comma; name each, for example cuda:0,cuda:1"),
+    (
+        "device",
+        "cuda,cuda:1",
+        "device 'cuda,cuda:1' names some of its cards and not the others; name each, for example",
+    ),
+    ("devices", "7,8", "device 'cuda:7' is not on this machine; choose one of auto, "),
+    ("device", "tpu", "there is no device 'tpu'; choose auto, cpu, mps, cuda or cuda:<n>, or several, for example"),
     ("device", "cpu,cuda:0", "device 'cpu,cuda:0' mixes cards and CPU, which would wait for the CPU; take one kind"),
     ("device", "cuda:9", "device 'cuda:9' is not on this machine; choose one of auto, "),
 ]
