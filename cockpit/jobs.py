@@ -39,6 +39,8 @@ class JobInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Where it runs."""
     elapsed_s: float | None = None
     """Seconds since it began there."""
+    limit_s: float | None = None
+    """Seconds that it may take; None when there is no limit, or it is not known."""
 
 
 def current(run: Run, launches: list[records.Launch]) -> records.Submission | None:
@@ -63,7 +65,14 @@ def show(submission: records.Submission, *, live: bool) -> JobInfo:
     job = look(submission).jobs.get(submission.name) if live else None
     if job is None:
         return JobInfo(id=submission.job)
-    return JobInfo(id=job.id, state=job.state, reason=job.reason, node=job.node, elapsed_s=job.elapsed_s)
+    return JobInfo(
+        id=job.id,
+        state=job.state,
+        reason=job.reason,
+        node=job.node,
+        elapsed_s=job.elapsed_s,
+        limit_s=job.limit_s,
+    )
 
 
 def judge(
@@ -131,7 +140,7 @@ def _unlisted(submission: records.Submission, own: tuple[str, str] | None, has_t
 
 def _under_way(job: Job, own: tuple[str, str] | None) -> tuple[str, str]:
     state = "" if job.state == "RUNNING" else f" is {job.state}"
-    place = f"job {job.id} on {job.node or '?'}{state}, {_span(job.elapsed_s)}"
+    place = f"job {job.id} on {job.node or '?'}{state}, {span(job.elapsed_s)}"
     if own is None:
         return "starting", f"{place}: the trainer starts"
     if own[0] in ("starting", "running", "stale"):
@@ -162,7 +171,7 @@ def _without_last_word(end: str, own: tuple[str, str]) -> str:
     return f"{end}, and its trainer left no last word; resume continues it"
 
 
-def _span(seconds: float | None) -> str:
+def span(seconds: float | None) -> str:
     """Return a duration in minutes: seconds would be painted again all the time."""
     minutes = round(seconds or 0.0) // 60
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02}"

@@ -25,7 +25,9 @@ _MOST_BYTES = 64 << 20
 """The most that a command may say: half a million jobs."""
 _WORDS = 400
 """Characters of a command's complaint that are told."""
-_FORMAT = "%i|%T|%r|%N|%M|%j"
+_FORMAT = "%i|%T|%r|%N|%M|%j|%l"
+_LIMIT = re.compile(r"(?P<name>.*?)(?:\|(?P<limit>[0-9:-]+|[A-Z_]+))?", re.DOTALL)
+"""The end of a line: a name may have strokes in it, too."""
 _KEPT = frozenset({"SLURM_CONF", "SLURM_CLUSTERS"})
 _WAITING = frozenset(
     {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
@@ -63,6 +65,8 @@ class Job(NamedTuple):
     """The nodes that it has or had."""
     elapsed_s: float | None
     """Seconds since it began."""
+    limit_s: float | None = None
+    """Seconds that it may take; None when it may take as long as it likes, or Slurm does not say."""
 
     @property
     def waits(self) -> bool:
@@ -151,8 +155,11 @@ def _ask() -> Answer:
     for line in lines:
         fields = line.split("|", 5)
         if len(fields) == 6 and fields[0].isdecimal():  # an array of jobs, say, is none of ours
-            number, state, reason, node, elapsed, name = fields
-            job = Job(number, state, "" if reason == "None" else reason, node, _seconds(elapsed))
+            number, state, reason, node, elapsed, rest = fields
+            end = _LIMIT.fullmatch(rest)
+            name, limit = (end["name"], end["limit"]) if end else (rest, "")
+            reason = "" if reason == "None" else reason
+            job = Job(number, state, reason, node, _seconds(elapsed), _seconds(limit or ""))
             if name not in jobs or jobs[name].over:
                 jobs[name] = job
     return Answer(jobs)

@@ -53,6 +53,7 @@ TWINS = {
     ("run", "test"): "test RUN --json",
     ("runs", "stop"): "stop RUN --json",
     ("run", "stop"): "stop RUN --json",
+    ("queue", "stop"): "stop RUN --json",
     ("runs", "resume"): "resume RUN --detach --json",
     ("run", "resume"): "resume RUN --detach --json",
     ("new", "preflight"): "preflight --model resnet20 --dataset digits --json",

@@ -7,10 +7,11 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from cockpit import dispatch, status, tickets
-from cockpit.cli.common import open_store, print_json, print_table, say, show
+from cockpit import dispatch, jobs, status, tickets
+from cockpit.cli.common import duration, open_store, print_json, print_table, say, show
 from cockpit.cli.fields import RunRef, Whole
 from cockpit.dispatch import look, order
+from cockpit.dispatch.slots import Slot
 from cockpit.errors import CockpitError
 from cockpit.store import Run, RunStore
 
@@ -27,7 +28,7 @@ class _Command:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ListQueue(_Command):
-    """List what waits and why, what trains where, and the devices."""
+    """List what waits and why, what trains where, the devices, and what Slurm has of yours."""
 
     def execute(self) -> int:
         """Start what can start, then print the listing."""
@@ -57,12 +58,32 @@ class ListQueue(_Command):
                 [row.device, row.run.id, row.run.status, f"{row.run.epoch}/{row.run.epochs}"] for row in seen.training
             ]
             print_table(["device", "run", "status", "epoch"], rows, right=(3,), order=("run", "status", "device"))
-        rows = [
-            [slot.device, slot.title, f"{len(slot.runs)}/{slot.slots}", slot.stranger and f"busy with {slot.stranger}"]
-            for slot in seen.devices
-        ]
+        rows = [[slot.device, slot.title, f"{len(slot.runs)}/{slot.slots}", _beside(slot)] for slot in seen.devices]
         print_table(["device", "what", "slots", ""], rows, right=(2,), cut=("what", ""))
+        _print_slurm(seen)
         return 0
+
+
+def _beside(slot: Slot) -> str:
+    if slot.stranger:
+        return f"busy with {slot.stranger}"
+    return f"kept for {', '.join(dict.fromkeys(slot.kept))}" if slot.kept else ""
+
+
+def _print_slurm(seen: look.Look) -> None:
+    """Print what Slurm has of ours, in its words."""
+    if seen.slurm_trouble:
+        say(f"Slurm: {seen.slurm_trouble}")
+    rows = [_slurm_row(row, row.job) for row in seen.slurm if row.job]
+    if rows:
+        heads = ["job", "run", "state", "why it waits", "node", "elapsed", "limit"]
+        order = ("job", "run", "state", "why it waits", "node", "elapsed")
+        print_table(heads, rows, right=(0, 5, 6), order=order, cut=("why it waits",))
+
+
+def _slurm_row(row: status.RunInfo, job: jobs.JobInfo) -> list[str]:
+    times = ["" if seconds is None else duration(seconds) for seconds in (job.elapsed_s, job.limit_s)]
+    return [job.id or "?", row.id, job.state or row.status, job.reason, job.node, *times]
 
 
 def _waiting_row(row: look.Waiting) -> list[str]:

@@ -1,10 +1,11 @@
-"""The queue as people see it: what waits and why, what trains where, and the devices."""
+"""The queue as people see it: what waits and why, what trains where, the devices, and what Slurm has of ours."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from cockpit import launch, status, tickets
+from cockpit import launch, squeue, status, tickets
 from cockpit.dispatch.obstacles import explain
 from cockpit.dispatch.plan import Plan, plan
 from cockpit.dispatch.slots import Slot, read_slots
@@ -53,6 +54,10 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """By device."""
     devices: tuple[Slot, ...]
     """The best first."""
+    slurm: tuple[status.RunInfo, ...] = ()
+    """The runs whose jobs live in Slurm, which decides their order: those that have begun first, then by number."""
+    slurm_trouble: str = ""
+    """Why Slurm does not say how they are; empty when it does, or there are none."""
 
 
 def look(store: RunStore, describe: Callable[[Run], status.RunInfo] | None = None) -> Look:
@@ -81,6 +86,7 @@ def look(store: RunStore, describe: Callable[[Run], status.RunInfo] | None = Non
     for slot in slots:
         for run_id in slot.runs:
             held.setdefault(run_id, []).append(slot.device)
+    in_slurm = _in_slurm(store, describe)
     return Look(
         paused=settings.paused,
         trouble=trouble,
@@ -98,10 +104,24 @@ def look(store: RunStore, describe: Callable[[Run], status.RunInfo] | None = Non
         training=tuple(
             Training(run=describe(Run(store.root / run_id)), device=",".join(devices))
             for run_id, devices in held.items()
-            if run_id not in queue.launching
+            if run_id not in queue.launching and run_id not in in_slurm
         ),
         devices=tuple(slots),
+        slurm=tuple(in_slurm.values()),
+        slurm_trouble=squeue.QUEUE.answer().trouble if in_slurm else "",
     )
+
+
+def _in_slurm(store: RunStore, describe: Callable[[Run], status.RunInfo]) -> dict[str, status.RunInfo]:
+    """Return the runs that Slurm has, or may have; only folders of which something was submitted are read."""
+    submitted = (run for run in store.list() if os.path.lexists(run.submissions_path))
+    infos = [info for info in map(describe, submitted) if info.job and info.status in status.LIVE]
+    return {info.id: info for info in sorted(infos, key=_rank)}
+
+
+def _rank(info: status.RunInfo) -> tuple[bool, int, str]:
+    number = info.job.id if info.job else ""
+    return info.status == "pending", int(number) if number.isdecimal() else 0, info.id
 
 
 def _with_keepers(slots: Sequence[Slot], planned: Plan) -> list[Slot]:

@@ -1,8 +1,10 @@
-"""The queue of this box: what trains, what waits and why, and the devices; its order can be changed here."""
+"""The queue of this box: what trains, what waits and why, and the devices; its order can be changed here.
 
-import re
+Below stands what Slurm has of these runs, which decides the order of those itself.
+"""
+
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -11,15 +13,22 @@ from textual.content import Content
 from textual.widgets import Static
 
 from cockpit.dispatch import order
-from cockpit.dispatch.look import Look, Training, Waiting
-from cockpit.dispatch.slots import Slot
-from cockpit.status import RunInfo
+from cockpit.dispatch.look import Look
 from cockpit.tui.actions import KeyBar, bindings
-from cockpit.tui.columns import Column
 from cockpit.tui.messages import QueueRead
+from cockpit.tui.queue_rows import (
+    COLUMNS,
+    SLURM_COLUMNS,
+    QueueRow,
+    SlurmRow,
+    describe_row,
+    device_line,
+    queue_rows,
+    slurm_title,
+)
 from cockpit.tui.screen import CockpitScreen, follow, tell, write
 from cockpit.tui.table import RowTable
-from cockpit.tui.text import SYMBOLS, plain, words
+from cockpit.tui.text import plain, words
 from cockpit.tui.watch import QueueReader
 
 _NOTHING = """\
@@ -28,49 +37,6 @@ _NOTHING = """\
 In the form of a new run ([b $accent]n[/] in Runs), [b $accent]ctrl+n[/] puts it into the queue. A whole sweep:
 
 [dim]cockpit train --model resnet18,vgg16_bn --seed 1,2,3 --enqueue[/]"""
-
-
-class QueueRow(NamedTuple):
-    """A run that trains or waits."""
-
-    run: RunInfo
-    """The run."""
-    place: str
-    """Its place, or a sign."""
-    device: str
-    """Where it trains, or what it asks for."""
-    priority: int
-    """Runs of a higher one come first."""
-    state: str
-    """Why it waits, or how far it is."""
-    ticket: bool
-    """Whether it waits."""
-
-    @property
-    def id(self) -> str:
-        """The run."""
-        return self.run.id
-
-    @property
-    def status(self) -> str:
-        """Colours the place."""
-        return self.run.status
-
-
-_DATE = re.compile(r"\b\d{8}-\d{6}-(?=\S)")
-"""Of a run's id; without it the rest says in a column which run is meant, and any command takes it for the id."""
-
-COLUMNS = (
-    Column("place", 5, 0, lambda row: row.place),
-    Column("model", 11, 1, lambda row: row.run.model, right=False),
-    Column("dataset", 8, 2, lambda row: row.run.dataset, right=False),
-    Column("device", 7, 3, lambda row: row.device, right=False),
-    Column("prio", 4, 4, lambda row: str(row.priority or "")),
-    Column("recipe", 30, 5, lambda row: row.run.changes or "the seed's", right=False),
-    Column("why it waits", 38, 6, lambda row: _DATE.sub("", row.state), right=False),
-    Column("run", 40, 7, lambda row: row.run.id, right=False),
-)
-"""All columns, in their order."""
 
 
 class QueueScreen(CockpitScreen[None]):
@@ -85,11 +51,14 @@ class QueueScreen(CockpitScreen[None]):
         self._look: Look | None = None
 
     def compose(self) -> ComposeResult:
-        """Lay out the title, the table, the detail of the chosen run, the devices and the keys."""
+        """Lay out the title, the tables, the detail of the chosen run, the devices and the keys."""
         yield Static(words(("queue", "bold $text-accent"), "reading…", between="  "), id="title")
         with Vertical(id="list"):
             yield RowTable[QueueRow](COLUMNS)
             yield Static(Content.from_markup(_NOTHING), id="empty")
+        with Vertical(id="slurm"):
+            yield Static(id="slurm-title")
+            yield RowTable[SlurmRow](SLURM_COLUMNS)
         yield Static(id="detail")
         yield Static(id="devices")
         yield KeyBar("queue")
@@ -114,34 +83,66 @@ class QueueScreen(CockpitScreen[None]):
     def on_queue_read(self, event: QueueRead) -> None:
         """Show the queue as it is now."""
         self._look = look = event.look
-        rows = [*map(_training_row, look.training), *map(_waiting_row, look.waiting)]
+        rows = queue_rows(look)
         table = self._table()
         table.show(rows)
         table.display = bool(rows)
         self.query_one("#empty").display = not rows
+        self._show_slurm(look)
         counts = f"{len(look.waiting):,} waiting  {len(look.training)} training"
         state = look.trouble or ("paused: p goes on" if look.paused else "")
         self._write(
             "title", words(("queue", "bold $text-accent"), counts, (plain(state), "$text-warning"), between="  ")
         )
-        self._write("devices", Content("\n").join(map(_device_line, look.devices)))
+        self._write("devices", Content("\n").join(map(device_line, look.devices)))
         self._draw_detail()
+
+    def _show_slurm(self, look: Look) -> None:
+        """Show what Slurm has, where it has anything."""
+        jobs = [SlurmRow(info) for info in look.slurm]
+        self.query_one("#slurm").display = bool(jobs)
+        self.set_class(bool(jobs) and not self._table().rows, "-only-slurm")
+        self._slurm_table().show(jobs)
+        self._write("slurm-title", slurm_title(look))
+        if not (isinstance(self.focused, RowTable) and self.focused.rows):
+            filled = [table for table in (self._table(), self._slurm_table()) if table.rows]
+            self.set_focus(filled[0] if filled else None)
 
     @on(RowTable.Moved)
     def _draw_detail(self) -> None:
-        row = self._table().chosen
-        self._write("detail", _describe(row) if row else Content())
+        row = self._chosen()
+        self._write("detail", describe_row(row) if row else Content())
+
+    def on_descendant_focus(self) -> None:
+        """Describe the run under the cursor of the table that has the focus."""
+        self._draw_detail()
+
+    def _chosen(self) -> QueueRow | SlurmRow | None:
+        return self._slurm_table().chosen if self._slurm_table().has_focus else self._table().chosen
 
     def _write(self, name: str, content: Content) -> None:
         write(self.query_one(f"#{name}", Static), content, layout=name == "devices")
 
     def _table(self) -> RowTable[QueueRow]:
-        return self.query_one(RowTable)
+        return self.query_one("#list", Vertical).query_one(RowTable)
+
+    def _slurm_table(self) -> RowTable[SlurmRow]:
+        return self.query_one("#slurm", Vertical).query_one(RowTable)
+
+    def action_other_pane(self) -> None:
+        """Go to Slurm's jobs, or back."""
+        table, jobs = self._table(), self._slurm_table()
+        if not jobs.rows:
+            tell(self.app, "No run has a job in Slurm", "warning")
+        elif jobs.has_focus and table.rows:
+            table.focus()
+        else:
+            jobs.focus()
 
     @on(RowTable.Opened)
     def action_open(self) -> None:
         """Open the run under the cursor."""
-        if row := self._table().chosen:
+        if row := self._chosen():
             self.cockpit.open_run(self.cockpit.run_of(row.run))
 
     def action_move_up(self) -> None:
@@ -173,6 +174,13 @@ class QueueScreen(CockpitScreen[None]):
         """Take the run under the cursor from the queue."""
         self._change(lambda row: order.withdraw(self.cockpit.store, self.cockpit.run_of(row.run)))
 
+    def action_stop(self) -> None:
+        """Stop the run under the cursor with a checkpoint, cancel its job, or take it from the queue."""
+        if row := self._chosen():
+            self.cockpit.stop(row.run)
+        else:
+            tell(self.app, "Nothing waits here", "warning")
+
     def action_pause(self) -> None:
         """Pause the queue, or let it go on."""
         if self._look is not None:
@@ -187,11 +195,17 @@ class QueueScreen(CockpitScreen[None]):
 
     def _change(self, change: Callable[[QueueRow], object]) -> None:
         """Change the ticket of the run under the cursor."""
-        row = self._table().chosen
+        row = self._chosen()
         if row is None:
             tell(self.app, "Nothing waits here", "warning")
+        elif isinstance(row, SlurmRow):
+            tell(
+                self.app,
+                f"{row.id} is job {row.job.id or '?'} of Slurm, which decides its order; s stops it",
+                "warning",
+            )
         elif not row.ticket:
-            tell(self.app, f"{row.id} trains already; s stops it where it is opened", "warning")
+            tell(self.app, f"{row.id} trains already; s stops it", "warning")
         else:
             self._do(lambda: change(row))
 
@@ -201,27 +215,3 @@ class QueueScreen(CockpitScreen[None]):
         self.cockpit.tick()
         for look in QueueReader(self.cockpit.store, self.cockpit.reader).look():
             self.post_message(QueueRead(look))
-
-
-def _training_row(training: Training) -> QueueRow:
-    run = training.run
-    return QueueRow(
-        run, SYMBOLS[run.status], training.device, 0, f"{run.status}, epoch {run.epoch}/{run.epochs}", False
-    )
-
-
-def _waiting_row(waiting: Waiting) -> QueueRow:
-    place = str(waiting.place or SYMBOLS["starting" if waiting.run.status == "waiting" else "failed"])
-    return QueueRow(waiting.run, place, waiting.device, waiting.priority, waiting.why, True)
-
-
-def _describe(row: QueueRow) -> Content:
-    """Return the lines about the chosen run: what it waits for, and what its recipe changes."""
-    recipe = f"recipe: {plain(row.run.changes)}" if row.run.changes else "recipe: the seed's"
-    return words((plain(row.id), "bold"), plain(row.state), (recipe, "dim"), between="\n")
-
-
-def _device_line(slot: Slot) -> Content:
-    taken = f"{len(slot.runs)} of {slot.slots} slots taken" if slot.slots != 1 else "taken" if slot.runs else "free"
-    state, style = (f"busy with {slot.stranger}", "$text-warning") if slot.stranger else (taken, "$text-success")
-    return words(f"{slot.device:<8}", (plain(state), style), (plain(slot.title), "dim"), between="  ")
