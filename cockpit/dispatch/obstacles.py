@@ -21,11 +21,11 @@ def explain(run_id: str, device: str, devices: Mapping[str, Slot], planned: Plan
     """
     wants = demand(device, devices)
     slots = [devices[name] for name in wants.most]
-    if not slots or (wants.count > len(slots) and slots[0].device != CPU):
+    if not slots or (wants.num_slots > len(slots) and slots[0].device != CPU):
         return _say_missing(device, len(slots), devices)
-    if wants.count > 1 and is_open(device):
+    if wants.num_slots > 1 and is_open(device):
         return _say_how_many(run_id, wants, slots, planned) + _say_kept(run_id, wants, planned)
-    if wants.count > 1:
+    if wants.num_slots > 1:
         return _say_several(run_id, wants, slots) + _say_kept(run_id, wants, planned)
     if any(slot.free for slot in slots):
         return _say_earlier(run_id, slots)
@@ -45,11 +45,11 @@ def _say_missing(device: str, num_cards: int, devices: Mapping[str, Slot]) -> st
 def _say_how_many(run_id: str, wants: Demand, slots: list[Slot], planned: Plan) -> str:
     """Explain why so many cards are not free together."""
     usable = sum(bool(slot.most) for slot in slots)
-    if usable < wants.count:
+    if usable < wants.num_slots:
         strangers = sum(bool(slot.stranger) for slot in slots)
         why = f"{strangers} busy with other programs" if strangers else "the others have no slots"
-        return f"it takes {wants.count} cards, and of {len(slots)} only {usable} can be had, {why}"
-    return f"it takes {wants.count} cards at once" + ("" if run_id in planned.kept else ", and none is free for it")
+        return f"it takes {wants.num_slots} cards, and of {len(slots)} only {usable} can be had, {why}"
+    return f"it takes {wants.num_slots} cards at once" + ("" if run_id in planned.kept else ", and none is free for it")
 
 
 def _say_several(run_id: str, wants: Demand, slots: list[Slot]) -> str:
@@ -76,7 +76,7 @@ def _say_kept(run_id: str, wants: Demand, planned: Plan) -> str:
     if not kept:
         return ""
     if len(wants.most) == 1:
-        return f"; {kept.count(',') + 1} of its {wants.count} slots is kept for it"
+        return f"; {kept.count(',') + 1} of its {wants.num_slots} slots is kept for it"
     names = kept.split(",")
     return f"; {', '.join(names)} {'is' if len(names) == 1 else 'are'} kept for it"
 

@@ -27,14 +27,14 @@ class Plan(NamedTuple):
 class Demand(NamedTuple):
     """What a run asks of a box."""
 
-    count: int
+    num_slots: int
     """How many slots it takes."""
     most: dict[str, int]
     """How many of them may be on each suitable device, the best first: one on a card, where two would be in the way."""
 
     def is_met_by(self, slots: Mapping[str, int]) -> bool:
         """Tell whether so many slots are enough for it."""
-        return sum(min(most, slots[device]) for device, most in self.most.items()) >= self.count
+        return sum(min(most, slots[device]) for device, most in self.most.items()) >= self.num_slots
 
 
 def demand(wanted: str, devices: Mapping[str, object]) -> Demand:
@@ -93,13 +93,13 @@ def plan(
         wants = demand(ticket.device, free)
         if wants.is_met_by(slots or free):
             demands[run_id] = seats.demands[run_id] = wants
-            for _ in range(wants.count):
+            for _ in range(wants.num_slots):
                 if not seats.take(run_id):
                     break
     starts, kept = {}, {}
     for run_id, wants in demands.items():
         found = [device for device in wants.most for _ in range(seats.of[device].count(run_id))]
-        if len(found) == wants.count:
+        if len(found) == wants.num_slots:
             starts[run_id] = ",".join(found)
         elif found:
             kept[run_id] = ",".join(found)

@@ -1,6 +1,6 @@
 """The lists of the New-run screen: networks by family, datasets, devices."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from textual.content import Content
 from textual.widgets import OptionList
@@ -113,9 +113,15 @@ def dataset_lines(datasets: Iterable[tuple[DatasetSpec, bool]]) -> list[tuple[st
     ]
 
 
-def device_lines(devices: Iterable[tuple[str, str]]) -> list[tuple[str | None, Content]]:
-    """Return the devices."""
-    return [(value, words(value, (plain(title), "dim"), between="  ")) for value, title in devices]
+def device_lines(
+    devices: Iterable[tuple[str, str]], marked: Collection[str] = (), sign: str = "*"
+) -> list[tuple[str | None, Content]]:
+    """Return the devices, those that are marked with a sign."""
+    lines = []
+    for value, title in devices:
+        mark = (f"{sign if value in marked else ' '} ", "bold $text-accent") if marked else ""
+        lines.append((value, words(words(mark, value), (plain(title), "dim"), between="  ")))
+    return lines
 
 
 def place_lines(places: Iterable[tuple[str, str]]) -> list[tuple[str | None, Content]]:

@@ -99,13 +99,14 @@ class DevicesRead(Message):
 class LikeRead(Message):
     """The run that a new one is to be like is read."""
 
-    def __init__(self, run_id: str, recipe: Recipe, place: str, device: str) -> None:
-        """Carry its recipe, and where it was trained."""
+    def __init__(self, run_id: str, recipe: Recipe, place: str, device: str, possible: bool) -> None:
+        """Carry its recipe, where it was trained, and whether a run may ask for that here."""
         super().__init__()
         self.run_id = run_id
         self.recipe = recipe
         self.place = place
         self.device = device
+        self.possible = possible
 
 
 class PreflightTold(Message):

@@ -91,7 +91,7 @@ class NewRunScreen(CockpitScreen[None]):
             remedy = f"ctrl+g imports it as {plain(recipe.dataset, 64)}, or choose another"
             sentence = f"{self._likeness} is of a dataset that is not here; {remedy}"
             self._lacking = (sentence, self._where.dataset or "", recipe.dataset)
-        if lacking := self._where.choose_where(event.place, event.device):
+        if lacking := self._where.choose_where(event.place, event.device, possible=event.possible):
             tell(self.app, f"{event.run_id} was trained {lacking}", "warning")
         self.query_one(RecipeForm).fill(recipe)
         self._check()
@@ -112,6 +112,8 @@ class NewRunScreen(CockpitScreen[None]):
             self._say(draft.mistake, wrong=True)
         elif lacking and instead == self._where.dataset:
             self._say(lacking, wrong=True)
+        elif draft.recipe and (mistake := self._where.mistake_with(draft.recipe)):
+            self._say(mistake, wrong=True)
         else:
             self._recipe = draft.recipe
             self._tell_ready(draft.recipe)
@@ -143,7 +145,8 @@ class NewRunScreen(CockpitScreen[None]):
     def _command(self, recipe: Recipe) -> str:
         device, place = self._where.device, self._where.place
         where = f" --where {place}" if place != "local" else ""
-        return command(recipe) + (f" --device {device}" if device != "auto" else "") + where
+        flag = "--devices" if "," in device else "--device"
+        return command(recipe) + (f" {flag} {device}" if device != "auto" else "") + where
 
     def _say(self, sentence: str, *, wrong: bool = False) -> None:
         style = "bold $text-error" if wrong else "$text-success"
@@ -196,6 +199,11 @@ class NewRunScreen(CockpitScreen[None]):
                 return
             self._launching = True
             self.cockpit.enqueue_new(self._recipe, self._where.device, self)
+
+    def action_mark(self) -> None:
+        """Mark the highlighted device, to train on several."""
+        if reason := self._where.mark():
+            tell(self.app, reason, "warning")
 
     def action_preflight(self) -> None:
         """Take a few real steps of what the form says."""

@@ -9,14 +9,16 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import OptionList
 
-from cockpit import places, tickets
+from cockpit import launch, places, tickets
 from cockpit.datasets import DATASETS, EMBEDDED, DatasetSpec, is_ready, list_datasets
+from cockpit.device_names import count, normal
 from cockpit.dispatch.slots import Slot, read_slots
 from cockpit.dispatch.standing import read_queue
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
 from cockpit.store import Run
-from cockpit.tui.menus import Menu, dataset_lines, describe_dataset, device_lines, place_lines
+from cockpit.tui.device_menu import DeviceMenu
+from cockpit.tui.menus import Menu, dataset_lines, describe_dataset, place_lines
 from cockpit.tui.messages import ChoicesRead, DevicesRead, LikeRead
 from cockpit.tui.screen import TellsErrors, show_error
 from cockpit.tui.text import plain, words
@@ -53,6 +55,7 @@ class PlacesPane(TellsErrors, Vertical):
         self._datasets = {spec.name: (spec, spec.name == EMBEDDED) for spec in DATASETS.values()}
         self._devices = {place: dict(_DEVICES) for place in self._places}
         self._slots: tuple[Slot, ...] = ()
+        self._also: dict[str, str] = {}
         self._settings = self.mistake = self._wanted = ""
 
     def compose(self) -> ComposeResult:
@@ -60,14 +63,14 @@ class PlacesPane(TellsErrors, Vertical):
         yield Menu(id="dataset", title="Dataset")
         if len(self._places) > 1:
             yield Menu(id="where", title="Where")
-        yield Menu(id="device", title="Device")
+        yield DeviceMenu()
 
     def on_mount(self) -> None:
         """Offer what is known at once."""
         self._menu("dataset").fill(dataset_lines(self._datasets.values()), Recipe().dataset)
         if len(self._places) > 1:
             self._menu("where").fill(place_lines(self._places.items()), "local")
-        self._menu("device").fill(device_lines(_DEVICES), "auto")
+        self._fill_devices()
 
     @property
     def dataset(self) -> str | None:
@@ -86,28 +89,63 @@ class PlacesPane(TellsErrors, Vertical):
 
     @property
     def device(self) -> str:
-        """The chosen device there."""
-        return self._menu("device").chosen or "auto"
+        """The chosen device there; several have commas between."""
+        return self._device_menu.device
 
     def tell_holder(self, *, named: bool = True) -> str:
         """Return who has the chosen device, by the run's id or without a name; empty where nobody is seen to."""
-        slot = next((slot for slot in self._slots if self.device in ("auto", slot.device)), None)
+        names = self.device.split(",")
+        chosen = [slot for slot in self._slots if slot.device in names] or (
+            self._slots[:1] if names == ["auto"] else ()
+        )
+        slot = next((slot for slot in chosen if slot.stranger or slot.runs), None)
         if self.place != "local" or slot is None:
             return ""
         if slot.stranger:
             return f"{slot.device} is busy with {slot.stranger if named else 'another program'}"
-        if not slot.runs:
-            return ""
         return f"{slot.device} trains {slot.runs[0] if named else 'another run'} already"
 
-    def choose_where(self, place: str, device: str) -> str:
-        """Choose a place and a device, and return what is not offered of them; nothing when both are."""
+    def mistake_with(self, recipe: Recipe) -> str:
+        """Return what is wrong with training a recipe on what is chosen; nothing when it can be."""
+        try:
+            launch.check_shared(recipe.complete(), normal(self.device))
+        except CockpitError as error:
+            return str(error)
+        return ""
+
+    def mark(self) -> str:
+        """Mark the highlighted device, to train on several, and return why that is not possible; nothing when it is."""
+        menu = self._device_menu
+        if not menu.has_focus:
+            return "space marks devices in their list, to train on several; tab goes there"
+        if self.place == "slurm":
+            return "how many cards of a node a job takes is said by the command: --devices cuda,cuda --slurm gres=gpu:2"
+        if not menu.several:
+            return "this machine has no two cards to train on together"
+        menu.mark()
+        return ""
+
+    def choose_where(self, place: str, device: str, *, possible: bool = False) -> str:
+        """Choose a place and a device, and return what is not offered of them; nothing when both are.
+
+        Args:
+            place: The place.
+            device: The device, or several with commas between.
+            possible: Whether a run may ask for it there. It is offered then, though the list would not have it.
+        """
         if len(self._places) > 1:
             self._menu("where").choose(place)
             self._fill_devices()
         if place not in self._places:
             return "in Slurm, which is not here"
-        return "" if self._menu("device").choose(device) else f"on {device}, which cannot be chosen here"
+        if self._device_menu.take(device):
+            return ""
+        if not possible:
+            return f"on {device}, which cannot be chosen here"
+        self._also[place] = device
+        self._fill_devices()
+        self._device_menu.take(device)
+        return ""
 
     def choose_dataset(self, name: str) -> bool:
         """Choose a dataset; False when it is not offered."""
@@ -118,12 +156,27 @@ class PlacesPane(TellsErrors, Vertical):
         if focused == "dataset" and self.known:
             return describe_dataset(self.known[0], ready=self.known[1])
         if focused == "device":
-            title = self._devices[self.place].get(self.device, "")
-            return words((self.device, "bold"), plain(title), between="  ")
+            return self._explain_device()
         if focused == "where":
             title = (self._settings if self.place == "slurm" else "") or self._places[self.place]
             return words((self.place, "bold"), plain(title), between="  ")
         return None
+
+    def _explain_device(self) -> Content:
+        menu = self._device_menu
+        highlighted = menu.chosen or "auto"
+        facts = words((highlighted, "bold"), plain(self._offered().get(highlighted, "")), between="  ")
+        number = count(self.device)
+        if number > 1:
+            shares = f"{number} processes, each with its share of every batch"
+            return words(facts, words((self.device, "bold"), shares, between="  "), between="\n")
+        return words(facts, ("space marks several to train on together", "dim") if menu.several else "", between="\n")
+
+    def _offered(self) -> dict[str, str]:
+        """Return the devices of the chosen place, with what each is."""
+        also = self._also.get(self.place)
+        extra = {also: f"{count(also)} processes"} if also else {}
+        return extra | self._devices[self.place]
 
     def read(self, like: Run | None = None, wanted: str = "") -> None:
         """Read again what there is to choose from.
@@ -147,11 +200,16 @@ class PlacesPane(TellsErrors, Vertical):
         self.post_message(self._read_slots())
         if like is not None:
             try:
-                told = LikeRead(like.id, like.recipe, places.place_of(like), places.device_of(like))
+                told = self._read_like(like)
             except CockpitError as error:
                 show_error(self.app, error)
             else:
                 self.post_message(told)
+
+    def _read_like(self, like: Run) -> LikeRead:
+        place, device = places.place_of(like), places.device_of(like)
+        possible = places.has(place, device)
+        return LikeRead(like.id, like.recipe, place, normal(device) if possible else device, possible)
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="devices")
     def _read_devices(self) -> None:
@@ -171,7 +229,7 @@ class PlacesPane(TellsErrors, Vertical):
 
     def on_descendant_focus(self) -> None:
         """Look at the devices again when they are looked at: nothing is asked of them meanwhile."""
-        if self._menu("device").has_focus:
+        if self._device_menu.has_focus:
             self._read_devices()
 
     def on_choices_read(self, event: ChoicesRead) -> None:
@@ -204,8 +262,11 @@ class PlacesPane(TellsErrors, Vertical):
 
     @on(OptionList.OptionHighlighted, "#where")
     def _fill_devices(self) -> None:
-        devices = self._menu("device")
-        devices.fill(device_lines(self._devices[self.place].items()), devices.chosen)
+        self._device_menu.offer(self._offered())
 
     def _menu(self, name: str) -> Menu:
         return self.query_one(f"#{name}", Menu)
+
+    @property
+    def _device_menu(self) -> DeviceMenu:
+        return self.query_one(DeviceMenu)

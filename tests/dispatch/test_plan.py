@@ -57,7 +57,7 @@ def test_no_slot_is_given_twice_and_each_run_gets_what_it_asked_for(queue, box):
     planned = plan(queue, free, most)
     for run_id, devices in planned.starts.items():
         wants, names = demand(queue[run_id].device, free), devices.split(",")
-        assert len(names) == wants.count
+        assert len(names) == wants.num_slots
         assert all(names.count(name) <= wants.most[name] for name in names)
         assert queue[run_id].device in ("auto", "cuda", devices) or queue[run_id].device.startswith("cuda,")
     assert not planned.starts.keys() & planned.kept.keys()
@@ -120,14 +120,14 @@ def test_it_is_the_best_of_all_ways_to_seat_them_in_their_order(wanted, data):
     found = planned.starts | planned.kept
     assert tuple(len(found[run_id].split(",")) if run_id in found else 0 for run_id in queue) == best
     assert [run_id in planned.starts for run_id in queue] == [
-        count == wants.count for count, wants in zip(best, demands, strict=True)
+        count == wants.num_slots for count, wants in zip(best, demands, strict=True)
     ]
 
 
 def _ways(wants):
     """Yield all ways to give a run some of the slots that it asks for, or none."""
     seats = [device for device, count in wants.most.items() for _ in range(count)]
-    for count in range(wants.count + 1):
+    for count in range(wants.num_slots + 1):
         yield from set(itertools.combinations(seats, count))
 
 
