@@ -14,7 +14,7 @@ from cockpit import launch
 from cockpit.cli.common import duration, open_store, print_facts, print_json, print_table, printable, say, show
 from cockpit.cli.fields import DeviceName, Seconds
 from cockpit.datasets import DATASETS, EMBEDDED, find_dataset, is_ready
-from cockpit.device_names import first_of
+from cockpit.device_names import count, first_of
 from cockpit.devices import check_device
 from cockpit.recipe import Recipe, options
 from cockpit.rehearsal import SECONDS, misgivings, rehearse
@@ -42,6 +42,8 @@ class Preflight:
         from cockpit.cli.progress import progress_bar
 
         root = open_store(self.runs).root
+        if count(self.device) > 1:
+            say(f"of {self.device} the first is measured, with the whole batch; each would have its share of it")
         with progress_bar() as progress:
             outlook = rehearse(self.recipe, self.device, root, seconds=self.seconds, progress=progress)
         if self.json:

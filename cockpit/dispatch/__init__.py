@@ -15,6 +15,9 @@ because the claiming process is gone or slower than a minute, another tick takes
 the writer lock itself: a trainer on its way has that, and who claimed asks for his claim when he gets it. Then the run
 waits again.
 
+What comes first: a run is held back by earlier runs only. One on several devices keeps those that are free until it has
+all, see `plan`, and so is not starved by small ones behind it.
+
 Why the queue moves on: a launch that fails costs the run one of three tries, then it is failed with the reason; want of
 room on the disk costs none, the run waits until there is some. A tick waits for the queue's lock, so a device that
 becomes free while another plans is not overlooked.

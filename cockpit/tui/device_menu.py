@@ -57,6 +57,7 @@ class DeviceMenu(Menu):
         self._marks = [name for name in self._offered if name in names]
 
     def _draw(self, highlighted: str | None) -> None:
+        self.set_class(self.several, "-several")
         self.fill(device_lines(self._offered.items(), self._marks, MARK), highlighted)
         self.border_title = f"{_TITLE}, {len(self._marks)} marked" if self._marks else _TITLE
         self.border_subtitle = "space marks several" if self.several and not self._marks else ""

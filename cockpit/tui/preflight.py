@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
+from cockpit.device_names import count, first_of
 from cockpit.errors import CockpitError
 from cockpit.progress import Cancelled
 from cockpit.recipe import Recipe
@@ -100,12 +101,14 @@ class PreflightPane(TellsErrors, Static):
     def _draw(self) -> None:
         """Show what is known, unless it stands there already."""
         stale = self._subject != self._present
+        device = self._subject.device if self._subject else ""
+        name = f"Preflight on {first_of(device)} alone" if count(device) > 1 else "Preflight"
         if self.busy:
-            text, title = self._progress(), "Preflight"
+            text, title = self._progress(), name
         elif self._outlook is not None:
-            text, title = describe(self._outlook), "Preflight"
+            text, title = describe(self._outlook), name
         else:
-            text, title = words((plain(self._trouble), "$text-error")), "Preflight failed"
+            text, title = words((plain(self._trouble), "$text-error")), f"{name} failed"
         if stale:
             title += " of what the form said before · ctrl+t measures this"
         if self._shown != (text, title, stale):
