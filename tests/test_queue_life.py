@@ -171,6 +171,21 @@ def test_a_sweep_is_trained_with_no_cockpit_open(real_store):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+def test_a_run_on_two_devices_is_trained_in_its_turn_with_no_cockpit_open(real_store):
+    order.set_slots(real_store, "cpu", 2)
+    words = ["train", "--dataset", "tiny", "--epochs", "1", "--batch-size", "16", "--enqueue"]
+    devices = ("cpu", "cpu,cpu", "cpu")
+    runs = [real_store.get(cockpit(real_store, *words, "--devices", device)[0]["id"]) for device in devices]
+    wait_for(lambda: all(status.describe(run).status == "finished" for run in runs), 300, "all three")
+    launches = [launch for run in runs for launch in run.launches()]
+    assert [launch.device for launch in launches] == [*devices]
+    assert [launch.time for launch in launches] == sorted(launch.time for launch in launches)
+    assert f"queue: {runs[1].id} is launched on cpu,cpu" in runs[0].log_path.read_text()
+    assert f"queue: {runs[2].id} is launched on cpu" in runs[1].log_path.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_trainer_that_is_killed_leaves_the_next_to_who_passes_by(real_store):
     words = ["train", "--dataset", "tiny", "--batch-size", "16", "--device", "cpu", "--enqueue"]
     endless, _ = cockpit(real_store, *words, "--epochs", "5000,1")
