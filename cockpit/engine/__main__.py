@@ -1,4 +1,4 @@
-"""The trainer's entry: `python -m cockpit.engine RUN train|rank|test|preflight|fit`.
+"""The trainer's entry: `python -m cockpit.engine RUN train|rank|node|test|preflight|fit`.
 
 It names itself before torch is loaded.
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 import psutil
 
 from cockpit import afterwards, causes, dispatch, records, status
+from cockpit.engine import site
 from cockpit.engine.journal import SAMPLE_S, Journal, say
 from cockpit.engine.member import PATIENCE_S, take_part
 from cockpit.engine.stopping import BEFORE_STEPS, StopFlag, Stopped
@@ -36,13 +37,16 @@ def main() -> int:
     """Do what the verb says with a run folder; return 0, 1 when the run failed, 2 when it could not begin."""
     parser = argparse.ArgumentParser(prog="python -m cockpit.engine", description=__doc__)
     parser.add_argument("run", type=Path, help="run folder")
-    parser.add_argument("verb", choices=("train", "rank", "test", "preflight", "fit"))
+    parser.add_argument("verb", choices=("train", "rank", "node", "test", "preflight", "fit"))
     parser.add_argument("--seconds", type=float, default=5.0, help="preflight: how long to take steps")
     parser.add_argument("--device", default="auto", help="auto, cpu, mps, cuda, cuda:<n>; train: or several")
     parser.add_argument("--sample-s", type=float, default=SAMPLE_S, help="seconds between live samples; 0: every step")
     parser.add_argument("--lock-fd", type=int, help="descriptor of the writer lock that the launcher holds for us")
     parser.add_argument("--patience-s", type=float, default=PATIENCE_S, help="several devices: how long one waits")
-    parser.add_argument("--attempt", type=int, default=1, help="rank: ordinal of the launch")
+    parser.add_argument("--nodes", type=int, default=0, help="train, to try it out: so many process trees are nodes")
+    parser.add_argument("--node", type=int, help="node: its ordinal, from 1; else srun has numbered it")
+    parser.add_argument("--endpoint", default="", help="node: where the first node is")
+    parser.add_argument("--attempt", type=int, default=1, help="rank, node: ordinal of the launch")
     parser.add_argument("--outbox", type=Path, default=Path(), help="rank: where its last word goes")
     parser.add_argument("--starter", type=int, default=0, help="rank, preflight: the process that it must not outlive")
     args = parser.parse_args()
@@ -59,13 +63,27 @@ def main() -> int:
         if args.verb == "rank":
             mine = {"attempt": args.attempt, "outbox": args.outbox, "starter": args.starter}
             take_part(run, args.device, _explain, **mine, **timing)
-        return _train(run, args.device, args.lock_fd, **timing)
+        if args.verb == "node":
+            return _be_node(run, args)
+        return _train(run, args.device, args.lock_fd, args.nodes, **timing)
     except CockpitError as error:
         print(error, file=sys.stderr)
         return 2
 
 
-def _train(run: Run, device: str, lock_fd: int | None, *, sample_s: float, patience_s: float) -> int:
+def _be_node(run: Run, args: argparse.Namespace) -> int:
+    from cockpit.engine.nodes import be_node
+
+    node = args.node or site.own_number()
+    rank = ["-m", "cockpit.engine", str(run.path), "rank", "--device", args.device, "--attempt", str(args.attempt)]
+    rank += ["--sample-s", str(args.sample_s), "--patience-s", str(args.patience_s), "--starter", str(os.getpid())]
+    num_ranks = (args.device.count(",") + 1) // args.nodes
+    return be_node(rank, num_ranks, node, args.nodes, args.endpoint, args.patience_s)
+
+
+def _train(
+    run: Run, device: str, lock_fd: int | None, num_nodes: int = 0, *, sample_s: float, patience_s: float
+) -> int:
     environment = dict(os.environ)  # before a training sets anything for itself
     stop = StopFlag()
     stop.install()
@@ -81,10 +99,11 @@ def _train(run: Run, device: str, lock_fd: int | None, *, sample_s: float, patie
 
     try:
         with stop.at_once(BEFORE_STEPS):  # torch takes seconds to load, minutes from a slow disk
-            if "," in device:
+            nodes = site.find_site(num_nodes)
+            if "," in device or nodes:
                 from cockpit.engine.group import train_together
 
-                timing = {"sample_s": sample_s, "patience_s": patience_s}
+                timing = {"sample_s": sample_s, "patience_s": patience_s, "site": nodes}
                 train = functools.partial(train_together, begin_attempt=begin_attempt, lock=lock, **timing)
             else:
                 from cockpit.engine.train import train

@@ -1,34 +1,30 @@
-"""A run on several devices: one process a device, started and watched over by torchrun's agent, which lives in here.
+"""A run on several devices: one process a device, of one node or of several.
 
 This process is the run's: it has the writer lock, hands on requests to stop, has the ranks begin again from the last
-checkpoint once when one of them dies, and writes what became of the run when none of them is left.
+checkpoint when one of them dies, as long as they got on since, and writes what became of the run when none is left.
 """
 
 import contextlib
-import logging
+import itertools
 import os
 import signal
 import sys
-import tempfile
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from concurrent import futures
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
-import psutil
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+import torch
 
 from cockpit import causes, durable
+from cockpit.engine.agent import Ends, set_environment, tend
 from cockpit.engine.data import prepare
 from cockpit.engine.journal import Journal
-from cockpit.engine.member import LastWord, State, make_room, read_last_words
-from cockpit.engine.stopping import REQUESTS, StopFlag, Stopped
+from cockpit.engine.member import LastWord, State
+from cockpit.engine.nodes import OtherNodes, other_nodes
+from cockpit.engine.site import Site
+from cockpit.engine.stopping import StopFlag, Stopped
 from cockpit.errors import CockpitError
 from cockpit.store import Run
-
-_LOOK_S = 0.1
 
 
 def train_together(
@@ -41,18 +37,21 @@ def train_together(
     lock: int,
     sample_s: float,
     patience_s: float,
+    site: Site | None = None,
 ) -> None:
     """Train a run to its end, from wherever it stands, and test its best weights.
 
     Args:
         run: The run.
-        devices: A device for every rank, with commas between.
+        devices: A device for every rank of a node, with commas between.
         journal: Where the records go while there are no ranks.
         stop: Handed on to the ranks.
         begin_attempt: Records another launch, of this process too.
-        lock: Descriptor of the writer lock; every rank gets a copy, so that none is left when another trainer begins.
+        lock: Descriptor of the writer lock; every rank of this node gets a copy, so that none is left when another
+            trainer begins.
         sample_s: Seconds between live samples.
         patience_s: Seconds that a rank waits for the others.
+        site: The nodes; None when there is only this one.
 
     Raises:
         Stopped: When `stop` said so; the checkpoint is saved.
@@ -61,13 +60,27 @@ def train_together(
     with stop.at_once(f"while {run.recipe.dataset} was prepared"):
         prepare(run.recipe.dataset, journal.progress, stop)
     durable.sweep(run.path)
-    _set_environment(devices)
+    environment = dict(os.environ)
+    devices = name_devices(devices)
+    num_ranks = devices.count(",") + 1
+    set_environment(num_ranks, site.address if site else "")
+    everywhere = ",".join([devices] * (len(site.names) if site else 1))
+    _check_shares(run, everywhere)
 
     def go() -> LastWord:
-        journal.phase("preparing", f"starting a process for each of {devices}")
-        argv = ["-m", "cockpit.engine", str(run.path), "rank", "--device", devices, "--attempt", str(journal.attempt)]
-        argv += ["--starter", str(os.getpid()), "--sample-s", str(sample_s), "--patience-s", str(patience_s)]
-        word = _launch(argv, devices.count(",") + 1, stop, patience_s)
+        place = f" on {', '.join(site.names)}" if site else ""
+        journal.phase("preparing", f"starting a process for each of {everywhere}{place}")
+        words = ["--device", everywhere, "--attempt", str(journal.attempt)]
+        words += ["--sample-s", str(sample_s), "--patience-s", str(patience_s)]
+        command = ["-m", "cockpit.engine", str(run.path)]
+        argv = [*command, "rank", *words, "--starter", str(os.getpid())]
+        if site is None:
+            word = judge(*_both(tend(argv, num_ranks, stop)), num_ranks, patience_s)
+        else:
+            words += ["--nodes", str(len(site.names))]
+            with other_nodes(site, [sys.executable, *command, "node", *words], environment) as others:
+                others.wait(stop)
+                word = _tend_with(others, run, argv, num_ranks, stop, patience_s)
         journal.reopen()
         tail = run.tail()
         known = [record for record in (word, tail.epoch, tail.step) if record]
@@ -76,7 +89,9 @@ def train_together(
 
     with _lent(lock):
         word = go()
-        if word.state == "parted" and not stop():
+        began_at = -1
+        while word.state == "parted" and not stop() and (epoch := _epochs_done(run)) > began_at:
+            began_at = epoch
             journal.phase("preparing", f"{word.detail}; it begins again from the last checkpoint")
             begin_attempt()
             word = go()
@@ -90,15 +105,56 @@ def train_together(
     journal.phase("finished", word.detail)
 
 
-def _set_environment(devices: str) -> None:
-    """Say what the ranks find in their environment; the user's own settings stand."""
-    threads = max(1, (os.cpu_count() or 1) // (devices.count(",") + 1))
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0")
-    # What the agent has to tell is told here, in the run's own words.
-    logger = logging.getLogger("torch.distributed.elastic")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
+def name_devices(devices: str) -> str:
+    """Return a node's devices, each by its own name: `cuda` is the next card that is not named, auto what there is."""
+    names = devices.split(",")
+    if names == ["auto"]:
+        names = ["cuda" if torch.cuda.is_available() else "cpu"]
+    free = (card for number in itertools.count() if (card := f"cuda:{number}") not in names)
+    return ",".join(next(free) if name == "cuda" else name for name in names)
+
+
+def _check_shares(run: Run, devices: str) -> None:
+    """Raise CockpitError when there are fewer images in a batch than ranks: how many nodes a job gets is Slurm's."""
+    num_ranks = devices.count(",") + 1
+    if run.recipe.batch_size < num_ranks:
+        raise CockpitError(
+            f"batch size {run.recipe.batch_size} is smaller than the {num_ranks} devices of all nodes; start a new run "
+            "with a larger one, or ask for fewer nodes or devices"
+        )
+
+
+def _epochs_done(run: Run) -> int:
+    epoch = run.tail().epoch
+    return epoch.epoch if epoch else 0
+
+
+def _tend_with(
+    others: OtherNodes, run: Run, argv: Sequence[str], num_ranks: int, stop: StopFlag, patience_s: float
+) -> LastWord:
+    """Have the ranks of all nodes train until none is left, and return what their end means for the run."""
+    since: float | None = None
+
+    def is_over() -> bool:
+        """Tell whether another node is gone and our ranks do not notice; the test is the first one's alone."""
+        nonlocal since
+        if since is None and others.lost():
+            since = time.monotonic()
+        if since is None or time.monotonic() - since < patience_s:
+            return False
+        phase = run.tail().phase
+        return phase is None or phase.state != "testing"
+
+    ends = [tend(argv, num_ranks, stop, others.meeting, is_over), *others.reports()]
+    words = {rank: word for one in ends for rank, word in one.words.items()}
+    failures = {rank: code for one in ends for rank, code in one.failures.items()}
+    size = num_ranks * others.meeting.num_nodes
+    names = {rank: f"rank {rank} on {others.name(rank // num_ranks)}" for rank in range(size)}
+    return judge(words, failures, size, patience_s, names, others.lost())
+
+
+def _both(ends: Ends) -> tuple[dict[int, LastWord], dict[int, int]]:
+    return ends.words, ends.failures
 
 
 @contextlib.contextmanager
@@ -113,49 +169,14 @@ def _lent(lock: int) -> Iterator[None]:
         os.close(nothing)
 
 
-def _launch(argv: Sequence[str], size: int, stop: StopFlag, patience_s: float) -> LastWord:
-    """Have so many ranks train until none is left, and return what their end means for the run."""
-    config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=size,
-        run_id=uuid.uuid4().hex,
-        rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",  # a port that is free, as torchrun's --standalone does
-        local_addr="127.0.0.1",
-        max_restarts=0,  # not every failure deserves a second attempt, which only we can tell
-    )
-    with tempfile.TemporaryDirectory(prefix="cockpit-ranks-") as home:
-        outbox = Path(home)
-        make_room(outbox, size)
-
-        def work() -> dict[int, int]:
-            signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)  # ranks inherit it, until they know what to do with them
-            try:
-                elastic_launch(config, sys.executable)(*argv, "--outbox", home)
-            except ChildFailedError as error:
-                return {rank: failure.exitcode for rank, failure in error.failures.items()}
-            return {}
-
-        # The agent's own handlers would end the ranks: it sets them in a main thread only.
-        with futures.ThreadPoolExecutor(1) as pool:
-            ended = pool.submit(work)
-            told: set[int] = set()
-            while not futures.wait([ended], _LOOK_S).done:
-                if stop():
-                    _hand_on(stop, told)
-        return judge(read_last_words(outbox, size), ended.result(), size, patience_s)
-
-
-def _hand_on(stop: StopFlag, told: set[int]) -> None:
-    for child in psutil.Process().children():
-        if child.pid not in told:
-            told.add(child.pid)
-            with contextlib.suppress(psutil.Error):
-                child.send_signal(signal.Signals[stop.reason])
-
-
-def judge(words: dict[int, LastWord], failures: dict[int, int], size: int, patience_s: float) -> LastWord:
+def judge(
+    words: Mapping[int, LastWord],
+    failures: Mapping[int, int],
+    size: int,
+    patience_s: float,
+    names: Mapping[int, str] | None = None,
+    lost: str = "",
+) -> LastWord:
     """Return how the run ended, from how its ranks did.
 
     Args:
@@ -163,22 +184,26 @@ def judge(words: dict[int, LastWord], failures: dict[int, int], size: int, patie
         failures: Exit codes of those that failed, minus the signal where one ended them, in the order of their ends.
         size: How many ranks there were.
         patience_s: Seconds that one waits for the others.
+        names: What to call them; None: by their numbers.
+        lost: Which nodes' processes were gone, in a sentence.
     """
+    names = names or {rank: f"rank {rank}" for rank in range(size)}
     for rank, word in sorted(words.items()):
         if word.state == "failed":
-            return word if rank == 0 else msgspec.structs.replace(word, detail=f"rank {rank}: {word.detail}")
+            return word if rank == 0 else msgspec.structs.replace(word, detail=f"{names[rank]}: {word.detail}")
     first = words.get(0)
     if first is not None and first.state in ("finished", "stopped"):
         return first
     if any(word.state == "unanswered" for word in words.values()):
-        silent = [str(rank) for rank in range(size) if rank not in words]
-        who = f"rank {' and rank '.join(silent)}" if silent else "some rank"
-        return _ending("failed", f"{who} did not answer for {patience_s:.0f} s")
+        silent = [names[rank] for rank in range(size) if rank not in words]
+        return _ending("failed", f"{' and '.join(silent) or 'some rank'} did not answer for {patience_s:.0f} s")
     for rank, code in failures.items():
         if rank not in words:
-            return _ending("parted", f"rank {rank} {_describe(code)}")
-    lost = next((word.detail for word in words.values()), "they ended without a word")
-    return _ending("parted", f"the ranks lost each other: {lost}")
+            return _ending("parted", f"{names[rank]} {_describe(code)}")
+    if lost:
+        return _ending("parted", lost)
+    told = next((word.detail for word in words.values()), "they ended without a word")
+    return _ending("parted", f"the ranks lost each other: {told}")
 
 
 def _ending(state: State, detail: str) -> LastWord:
