@@ -43,7 +43,7 @@ def check(place: str, device: str, *recipes: Recipe) -> None:
 
 def has(place: str, device: str) -> bool:
     """Tell whether a run may ask for a device there."""
-    return device in dict(slurm.DEVICES) if place == "slurm" else devices.is_here(device)
+    return slurm.can_ask(device) if place == "slurm" else devices.is_here(device)
 
 
 def check_queue(place: str) -> None:
@@ -80,6 +80,8 @@ def start(
         launch.check_room(run)
         words = launch.trainer_words(run, device, sample_s)
         asked = settings or settings_of(run)
+        slurm.check(device, asked)
+        launch.check_shared(run.recipe, slurm.all_devices(device, asked))
         slurm.submit(run, words, launch.TRAINER_ENVIRONMENT, asked, device=device, force=force)
     else:
         if place_of(run) == "slurm":
@@ -104,7 +106,12 @@ def tell_settings() -> str:
 
 
 def preview(run: Run, *, device: str, sample_s: float | None, settings: Settings) -> str:
-    """Return the script that Slurm would get for a run."""
+    """Return the script that Slurm would get for a run.
+
+    Raises:
+        CockpitError: When a job cannot be asked for that.
+    """
+    slurm.check(device, settings)
     return slurm.script(run, launch.trainer_words(run, device, sample_s), launch.TRAINER_ENVIRONMENT, settings)
 
 

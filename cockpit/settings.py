@@ -54,7 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mem: str = ""
     """Memory of a node, for example 16G."""
     nodes: str = ""
-    """Number of nodes."""
+    """Number of nodes, each with all the devices that the run is started with."""
     warn_s: str = "120"
     """Seconds before the time limit at which the trainer is told to save a checkpoint and end."""
     extra: tuple[str, ...] = ()
@@ -63,7 +63,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def options(self) -> list[str]:
         """Return them as options of sbatch."""
         chosen = [f"{option}={value}" for name, option in _OPTIONS.items() if (value := getattr(self, name))]
+        if self.nodes:
+            chosen.append("--ntasks-per-node=1")  # a node's ranks are children of one task, which has all its cores
         return [f"--signal=B:USR1@{self.warn_s}", *chosen, *self.extra]
+
+    def num_gpus(self) -> int | None:
+        """Return how many GPUs of a node are asked for; None where that cannot be told."""
+        if not self.gres or any(re.match(r"-G|--(gp|gr|exc)", line) for line in self.extra):
+            return None
+        found = [re.fullmatch(r"gpu(?::[^:]*[^\d:][^:]*)?(?::(\d+))?", word) for word in self.gres.split(",")]
+        return sum(int(one[1] or 1) for one in found if one)
+
+    def most_nodes(self) -> int:
+        """Return how many nodes there may be at most."""
+        numbers = re.findall(r"\d{1,5}", self.nodes)
+        return max(1, int(numbers[-1])) if numbers else 1
 
 
 def read_settings(flags: Sequence[str] = (), before: Mapping[str, Any] | None = None) -> Settings:

@@ -43,13 +43,57 @@ def is_here() -> bool:
     return shutil.which("sbatch") is not None
 
 
-def check(device: str) -> None:
-    """Raise CockpitError when this machine cannot submit, or a job cannot be asked for the device."""
+def check(device: str, settings: Settings | None = None) -> None:
+    """Raise CockpitError when this machine cannot submit, or a job cannot be asked for a node's devices.
+
+    Args:
+        device: One of `DEVICES`, or several cards or CPUs with commas between.
+        settings: What else is asked for; None while that is not known.
+    """
     if not is_here():
         raise CockpitError("this machine has no sbatch to submit to Slurm with; add --where local, or go where it is")
-    if device not in dict(DEVICES):
+    _check_device(device)
+    names = device.split(",")
+    granted = settings.num_gpus() if settings else None
+    needed = max(sum(name.startswith("cuda") for name in names), *(int(name[5:] or -1) + 1 for name in names))
+    if granted is not None and needed > granted:
+        raise CockpitError(
+            f"device {device!r} takes {needed} GPUs of a node, but gres={settings.gres if settings else ''} asks for "
+            f"{granted}; add --slurm gres=gpu:{needed}"
+        )
+
+
+def _check_device(device: str) -> None:
+    """Raise CockpitError when a job's ranks on a node cannot have it, or them."""
+    names = device.split(",")
+    if len(names) > 1:
+        _check_together(names, device)
+    elif device not in dict(DEVICES):
         known = ", ".join(value for value, _ in DEVICES)
-        raise CockpitError(f"device {device!r} cannot be asked of a Slurm job; choose one of {known}")
+        raise CockpitError(f"device {device!r} cannot be asked of a Slurm job; choose one of {known}, or cuda,cuda")
+
+
+def _check_together(names: Sequence[str], typed: str) -> None:
+    for place, name in enumerate(names):
+        if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):
+            raise CockpitError(f"device {name!r} of {typed!r} cannot be one of several; take cuda,cuda or cpu,cpu")
+        if ":" in name and name in names[:place]:
+            raise CockpitError(f"device {name!r} is named twice in {typed!r}; name each card once, or take cuda,cuda")
+    if len({name[:3] for name in names}) > 1:
+        raise CockpitError(f"device {typed!r} mixes cards and CPU, which would wait for the CPU; take one kind")
+
+
+def can_ask(device: str) -> bool:
+    """Tell whether a job can be asked for a node's devices."""
+    with contextlib.suppress(CockpitError):
+        _check_device(device)
+        return True
+    return False
+
+
+def all_devices(device: str, settings: Settings) -> str:
+    """Return the devices of all nodes that a job may get, when each is asked for these."""
+    return ",".join([device] * settings.most_nodes())
 
 
 def script(run: Run, trainer: Sequence[str], environment: Mapping[str, str], settings: Settings, name: str = "") -> str:
@@ -75,7 +119,7 @@ def submit(
         trainer: Command line of the trainer.
         environment: What to set for it where the job has it not.
         settings: What to ask of Slurm.
-        device: One of `DEVICES`, as the trainer's command line has it.
+        device: What a node's ranks train on, see `check`, as the trainer's command line has it.
         force: Also when it is not known what its job does. Somebody must have seen that it is gone.
 
     Raises:
@@ -83,7 +127,7 @@ def submit(
         UndecidedError: When Slurm fell silent; the run must be kept.
         CockpitError: When the run is not over, or Slurm refuses; nothing was submitted then.
     """
-    check(device)
+    check(device, settings)
     try:
         with run.submitting() as lock:
             _refuse_unless_over(run, force=force)

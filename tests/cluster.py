@@ -1,4 +1,7 @@
-"""A Slurm of the tests' own: a controller and one node of two cores on loopback, without accounting."""
+"""A Slurm of the tests' own: a controller and two nodes of two cores on loopback, without accounting.
+
+The second node is this machine too, and only jobs that ask for the partition `pair` get it.
+"""
 
 import contextlib
 import getpass
@@ -16,23 +19,22 @@ from cockpit import places, squeue, status
 from cockpit.settings import read_settings
 from cockpit.store import Run
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 """What the Debian packages slurmctld, slurmd, slurm-client and munge bring."""
 _CONF = """\
 ClusterName=lab
 MailProg=/bin/true
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller_port}
-SlurmdPort={node_port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 AuthInfo=socket={home}/munge.sock
 CredType=cred/munge
 StateSaveLocation={home}/state
-SlurmdSpoolDir={home}/spool
+SlurmdSpoolDir={home}/spool/%n
 SlurmctldPidFile={home}/slurmctld.pid
-SlurmdPidFile={home}/slurmd.pid
+SlurmdPidFile={home}/slurmd.%n.pid
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
@@ -47,8 +49,10 @@ KillWait=10
 MinJobAge=300
 MessageTimeout=2
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
-NodeName={host} NodeAddr=127.0.0.1 NodeHostname={host} CPUs=2 RealMemory=1000 State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+NodeName=n1 NodeAddr=127.0.0.1 NodeHostname={host} Port={first_port} CPUs=2 RealMemory=1000 State=UNKNOWN
+NodeName=n2 NodeAddr=127.0.0.1 NodeHostname={host} Port={second_port} CPUs=2 RealMemory=1000 State=UNKNOWN
+PartitionName=main Nodes=n1 Default=YES MaxTime=INFINITE State=UP
+PartitionName=pair Nodes=n[1-2] MaxTime=INFINITE State=UP
 """
 
 
@@ -67,29 +71,26 @@ class Cluster:
 
     Attributes:
         conf: The file that SLURM_CONF names.
-        host: The node, which is this machine.
+        host: The node of the usual partition; this machine, like the other one.
     """
 
     def __init__(self, home: Path) -> None:
         self.conf = home / "slurm.conf"
         self._home = home
         self._environment = os.environ | {"SLURM_CONF": str(self.conf)}
-        self.host = socket.gethostname().split(".")[0]
+        self.host = "n1"
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         for folder in ("state", "spool"):
             (home / folder).mkdir()
         key = home / "munge.key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o400)
-        ports = _free_ports(2)
-        self.conf.write_text(
-            _CONF.format(
-                home=home, host=self.host, user=getpass.getuser(), controller_port=ports[0], node_port=ports[1]
-            )
-        )
+        ports = dict(zip(("controller_port", "first_port", "second_port"), _free_ports(3), strict=True))
+        host = socket.gethostname().split(".")[0]
+        self.conf.write_text(_CONF.format(home=home, host=host, user=getpass.getuser(), **ports))
 
     def start(self) -> None:
-        """Start the daemons and wait until the node is idle."""
+        """Start the daemons and wait until the nodes are idle."""
         files = {name: self._home / f"munge.{name}" for name in ("pid", "log", "seed")}
         socket_path = self._home / "munge.sock"
         self._start(
@@ -102,8 +103,9 @@ class Cluster:
         )
         wait_for(socket_path.exists, 20, "munged")
         self.start_controller()
-        self._start("slurmd", "-D", "-f", str(self.conf), "-N", self.host)
-        wait_for(lambda: "idle" in self.run("sinfo", "--noheader", "--format=%T"), 30, "an idle node")
+        for node in ("n1", "n2"):
+            self._start("slurmd", "-D", "-f", str(self.conf), "-N", node, name=f"slurmd {node}")
+        wait_for(self.is_idle, 30, "idle nodes")
 
     def start_controller(self, *, afresh: bool = False) -> None:
         """Start the controller and wait until it answers; afresh, it has forgotten every job."""
@@ -137,11 +139,15 @@ class Cluster:
         return self.run("squeue", "--noheader", chosen, "--format=%j").split()
 
     def cancel_all(self) -> None:
-        """End every job, and wait until the node is idle."""
+        """End every job, and wait until the nodes are idle."""
         if not self.jobs("PENDING", "RUNNING", "COMPLETING", "CONFIGURING"):
             return
         self.run("scancel", f"--user={getpass.getuser()}")
-        wait_for(lambda: "idle" in self.run("sinfo", "--noheader", "--format=%T"), 40, "an idle node")
+        wait_for(self.is_idle, 40, "idle nodes")
+
+    def is_idle(self) -> bool:
+        """Tell whether both nodes are there and do nothing."""
+        return set(self.run("sinfo", "--noheader", "--format=%T").split()) == {"idle"}
 
     def close(self) -> None:
         """End everything that was started, the trainers of jobs too."""
@@ -150,11 +156,13 @@ class Cluster:
         for name in reversed(self._daemons):
             self._end(name)
 
-    def _start(self, program: str, *words: str) -> None:
+    def _start(self, program: str, *words: str, name: str = "") -> None:
         path = find(program)
         assert path is not None
-        with open(self._home / f"{program}.log", "ab") as log:
-            self._daemons[program] = subprocess.Popen([path, *words], stdout=log, stderr=log, start_new_session=True)
+        with open(self._home / f"{name or program}.log", "ab") as log:
+            self._daemons[name or program] = subprocess.Popen(
+                [path, *words], stdout=log, stderr=log, start_new_session=True
+            )
 
     def _end(self, program: str) -> None:
         process = self._daemons[program]
@@ -168,15 +176,15 @@ class Cluster:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if program == "slurmd":
+        if program.startswith("slurmd "):
             for child in children:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     child.kill()
 
 
-def submit(run: Run, *flags: str) -> None:
+def submit(run: Run, *flags: str, device: str = "cpu") -> None:
     """Submit a run that trains on the CPU and records every step."""
-    places.start(run, "slurm", device="cpu", sample_s=0, settings=read_settings(["time=60", *flags]))
+    places.start(run, "slurm", device=device, sample_s=0, settings=read_settings(["time=60", *flags]))
 
 
 def job_of(run: Run) -> str:

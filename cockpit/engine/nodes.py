@@ -27,7 +27,7 @@ _LOOK_S = 0.1
 _CALL_S = 0.5
 _REPORT_S = 10.0
 """How long the first node waits for what became of the others' ranks when its own are gone."""
-_LEAVE_S = 10.0
+_LEAVE_S = 5.0
 """How long the others' processes may take to end once they are told that all is over."""
 _MOST_BYTES = 1_000_000
 """The longest report that is read: a store on a network takes what anybody writes."""
@@ -79,7 +79,7 @@ class OtherNodes:
                 raise CockpitError(f"no process came to be on {names} within {START_S} s; log.txt may tell why")
             for node in sorted(missing):
                 if self._store.check([f"here/{node}"]):
-                    self._names[node] = _readable(self._store.get(f"here/{node}"))
+                    self._names[node] = _readable(self._store.get(f"here/{node}")) or self._names[node]
                     missing.discard(node)
             time.sleep(_LOOK_S)
         self._store.set("go", self.meeting.id)

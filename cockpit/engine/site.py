@@ -74,8 +74,8 @@ def own_number(environment: Mapping[str, str] = os.environ) -> int:
 
 
 def node_name(environment: Mapping[str, str] = os.environ) -> str:
-    """Return what Slurm, or else the machine itself, calls this node."""
-    return environment.get("SLURMD_NODENAME") or socket.gethostname()
+    """Return what Slurm calls this node; nothing outside Slurm."""
+    return environment.get("SLURMD_NODENAME", "")
 
 
 def address_towards(host: str) -> str:
