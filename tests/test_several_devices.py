@@ -137,20 +137,21 @@ def test_a_stop_while_the_ranks_start_leaves_nothing(store):
     assert (info.status, info.detail) == ("stopped", "by SIGTERM while tiny was prepared")
 
 
-def test_a_rank_that_is_killed_is_started_again_once_and_the_second_time_the_run_fails(store):
-    run = begin(store, epochs=200)
-    wait_for_step(run, STEPS + 2)
-    saved_at = step_of(run.tail().epoch)
-    rank(run, 1).kill()
-    wait_for_running(run, 2)
-    assert running(run)[1].step >= saved_at
-    assert [one.attempt for one in run.launches()] == [1, 2]
+def test_a_rank_that_is_killed_is_started_again_until_there_is_no_epoch_in_between(store):
+    run = begin(store, epochs=200, batch_size=4)  # epochs long enough to be killed in
+    for restarts in (1, 2):
+        done_before = step_of(run.tail().epoch) if restarts > 1 else 0
+        wait_for(lambda before=done_before: (epoch := run.tail().epoch) and epoch.step > before, what="another epoch")
+        saved_at = step_of(run.tail().epoch)
+        rank(run, 1).kill()
+        wait_for_running(run, restarts + 1)
+        assert running(run)[-1].step >= saved_at
+    assert [one.attempt for one in run.launches()] == [1, 2, 3]
     assert status.describe(run).status == "running"
-    wait_for_step(run, running(run)[1].step + 2)
     rank(run, 1).kill()
     info = end(run)
     assert info.status == "failed"
-    assert info.detail == "rank 1 was ended by signal 9 (SIGKILL)"
+    assert info.detail == "rank 1 was ended by signal 9 (SIGKILL), again without an epoch in between"
 
 
 def test_the_first_rank_may_be_killed_too_and_the_run_reads_as_one(store):

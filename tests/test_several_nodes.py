@@ -122,7 +122,10 @@ def test_a_node_that_is_gone_is_begun_again_with_and_the_second_time_without_an_
     wait_for_running(run, 2)
     find(run, "node", 1).kill()
     info = end(run)
-    assert (info.status, info.detail) == ("failed", "the process on node 1 ended (signal 9)")
+    assert (info.status, info.detail) == (
+        "failed",
+        "the process on node 1 ended (signal 9), again without an epoch in between",
+    )
     assert len(run.launches()) == 2
     wait_for(lambda: not processes_of(run), what="the end of all processes")
 

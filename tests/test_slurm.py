@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cluster import job_of, jobs_of, now, submit
+from cluster import Cluster, job_of, jobs_of, now, submit
 from test_life import STEPS, as_one_run, recipe, wait_for_end, wait_for_step
 from waiting import wait_for
 
@@ -61,6 +61,29 @@ def test_a_run_trains_in_a_job_and_its_folder_tells_everything(cluster, tmp_path
     assert f"job  {submission.job}" in capsys.readouterr().out
     with pytest.raises(CockpitError, match="is finished"):
         submit(run)
+
+
+@pytest.mark.slow
+def test_the_users_command_runs_at_the_end_of_a_job_but_not_when_it_only_queues_again(
+    cluster, store, tmp_path, monkeypatch
+):
+    config = tmp_path / "config.toml"
+    config.write_text("[notify]\ncommand = 'sleep 2; echo $COCKPIT_STATUS $COCKPIT_EPOCH'\n")
+    monkeypatch.setenv("COCKPIT_CONFIG", str(config))
+    run = store.create(recipe(epochs=100))
+    submit(run)
+    wait_for_step(run, 3)
+    trainer = psutil.Process(run.launches()[-1].pid)
+    cluster.run("scancel", "--batch", "--signal=USR1", job_of(run))  # as before a time limit
+    wait_for(lambda: not trainer.is_running(), what="the trainer's end")
+    assert not run.notify_log_path.exists()
+    places.send(run, "kill")
+    wait_for(lambda: cluster.jobs("RUNNING", "COMPLETING", "PENDING") == [], what="the job's end")
+    done = store.create(recipe(epochs=1))
+    submit(done)
+    wait_for_end(done)
+    wait_for(done.notify_log_path.exists, what="the command's output")
+    assert done.notify_log_path.read_text().endswith("\nfinished 1\n")
 
 
 def test_a_script_can_be_seen_before_anything_is_made(cluster, tmp_path, capsys):
@@ -141,41 +164,64 @@ def uninterrupted(tmp_path_factory, tiny):
     return run
 
 
+def outlive_the_limit(cluster: Cluster, run: Run, attempt: int) -> None:
+    """Have the job of a run that was submitted with `warn_s=100` reach its time limit, queue again and begin again."""
+    wait_for_step(run, attempt * STEPS + 3)
+    process = psutil.Process(run.launches()[-1].pid)
+    processes = [process, *process.children()]
+    for one in processes:
+        one.suspend()  # or it would be done before Slurm looks at the limits, which it does twice a minute
+    minutes = int((job_now(run).elapsed_s or 0.0) // 60) + 2
+    cluster.run("scontrol", "update", f"JobId={job_of(run)}", f"TimeLimit={minutes}")
+    wait_for(lambda: usr1_waits(process.pid), 90, "Slurm's warning")
+    assert now(run).status == "stale"
+    for one in processes:
+        one.resume()
+    wait_for(lambda: "BeginTime" in now(run).detail, what="the job in the queue again")
+    info = now(run)
+    assert info.status == "pending"
+    assert "by SIGUSR1 at step" in info.detail
+    assert "checkpoint saved" in info.detail
+
+    # Slurm makes it wait two minutes once it has left its node, which refuses a job that begins in the very
+    # second of its end ("Job credential revoked").
+    wait_for(cluster.is_idle, what="the job off its node")
+    left = time.monotonic()
+    wait_for(lambda: time.monotonic() > left + 2)
+
+    def begins_again() -> bool:
+        cluster.run("scontrol", "update", f"JobId={job_of(run)}", "TimeLimit=60", "StartTime=now")
+        return len(run.launches()) == attempt + 1
+
+    wait_for(begins_again, what="the next launch", every_s=1.0)
+
+
 @pytest.mark.slow
 def test_a_run_that_outlives_its_time_limit_twice_has_the_uninterrupted_losses(cluster, store, uninterrupted):
     run = store.create(recipe())
     submit(run, "warn_s=100")
     for attempt in (1, 2):
-        wait_for_step(run, attempt * STEPS + 3)
-        trainer = psutil.Process(run.launches()[-1].pid)
-        trainer.suspend()  # or it would be done before Slurm looks at the limits, which it does twice a minute
-        minutes = int((job_now(run).elapsed_s or 0.0) // 60) + 2
-        cluster.run("scontrol", "update", f"JobId={job_of(run)}", f"TimeLimit={minutes}")
-        wait_for(lambda pid=trainer.pid: usr1_waits(pid), 90, "Slurm's warning")
-        assert now(run).status == "stale"
-        trainer.resume()
-        wait_for(lambda: "BeginTime" in now(run).detail, what="the job in the queue again")
-        info = now(run)
-        assert info.status == "pending"
-        assert "by SIGUSR1 at step" in info.detail
-        assert "checkpoint saved" in info.detail
-
-        # Slurm makes it wait two minutes once it has left its node, which refuses a job that begins in the very
-        # second of its end ("Job credential revoked").
-        wait_for(lambda: "idle" in cluster.run("sinfo", "--noheader", "--format=%T"), what="the job off its node")
-        left = time.monotonic()
-        wait_for(lambda left=left: time.monotonic() > left + 2)
-
-        def begins_again(attempt: int = attempt) -> bool:
-            cluster.run("scontrol", "update", f"JobId={job_of(run)}", "TimeLimit=60", "StartTime=now")
-            return len(run.launches()) == attempt + 1
-
-        wait_for(begins_again, what="the next launch", every_s=1.0)
+        outlive_the_limit(cluster, run, attempt)
     assert wait_for_end(run).status == "finished"
     assert [one.attempt for one in run.launches()] == [1, 2, 3]
     assert len(run.submissions()) == 1
     assert as_one_run(run) == as_one_run(uninterrupted)
     assert run.test_report().loss == uninterrupted.test_report().loss
+
+
+@pytest.mark.slow
+def test_a_job_of_two_devices_that_outlives_its_time_limit_has_the_losses_of_one_device(cluster, store):
+    kind = {"model": "vit_xs", "epochs": 3, "precision": "fp32"}  # no batch norm: each device has its own statistics
+    alone, run = (store.create(recipe(**kind)) for _ in range(2))
+    submit(run, "warn_s=100", "cpus=2", device="cpu,cpu")
+    outlive_the_limit(cluster, run, 1)
+    launch.start(alone, device="cpu", sample_s=0)
+    assert (wait_for_end(run).status, wait_for_end(alone).status) == ("finished", "finished")
+    assert [one.device for one in run.launches()] == ["cpu,cpu", "cpu,cpu"]
+    for shared, single in zip(as_one_run(run), as_one_run(alone), strict=True):
+        assert list(shared) == list(single)
+        for number, values in single.items():
+            assert shared[number] == pytest.approx(values, rel=1e-3, abs=1e-6)
 
 
 def test_a_limit_that_leaves_no_time_for_a_step_does_not_queue_for_ever(cluster, store):

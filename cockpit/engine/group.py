@@ -90,7 +90,10 @@ def train_together(
     with _lent(lock):
         word = go()
         began_at = -1
-        while word.state == "parted" and not stop() and (epoch := _epochs_done(run)) > began_at:
+        while word.state == "parted" and not stop():
+            if (epoch := _epochs_done(run)) == began_at:
+                word = msgspec.structs.replace(word, detail=f"{word.detail}, again without an epoch in between")
+                break
             began_at = epoch
             journal.phase("preparing", f"{word.detail}; it begins again from the last checkpoint")
             begin_attempt()
