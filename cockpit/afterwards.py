@@ -14,9 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from cockpit import durable, status
 from cockpit.errors import CockpitError
 from cockpit.notify import Notify, read_notify
+from cockpit.records import FINAL_STATES
 from cockpit.status import LIVE, RunInfo
 from cockpit.store import Run
 
@@ -93,10 +96,14 @@ def prepare(run: Run) -> dict[str, str]:
     """
     if not read_notify().command:
         return {}
-    told = facts(status.describe(run))
-    if told["COCKPIT_STATUS"] in LIVE:  # its last words could not be written
-        told["COCKPIT_STATUS"] = "failed"
-    return told
+    info = status.describe(run)
+    if info.status in LIVE:  # by Slurm, whose job this is, or because the last words could not be written
+        phase = run.tail().phase
+        if phase is not None and phase.state in FINAL_STATES:
+            info = msgspec.structs.replace(info, status=phase.state, detail=phase.detail)
+        else:
+            info = msgspec.structs.replace(info, status="failed")
+    return facts(info)
 
 
 def start(run: Run, told: Mapping[str, str], environment: Mapping[str, str]) -> None:
