@@ -72,7 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if not self.gres or any(re.match(r"-G|--(gp|gr|exc)", line) for line in self.extra):
             return None
         found = [re.fullmatch(r"gpu(?::[^:]*[^\d:][^:]*)?(?::(\d+))?", word) for word in self.gres.split(",")]
-        return sum(int(one[1] or 1) for one in found if one)
+        return sum(int(one[1] or 1) for one in found if one) if any(found) else None
 
     def most_nodes(self) -> int:
         """Return how many nodes there may be at most."""

@@ -56,10 +56,11 @@ def check(device: str, settings: Settings | None = None) -> None:
     names = device.split(",")
     granted = settings.num_gpus() if settings else None
     needed = max(sum(name.startswith("cuda") for name in names), *(int(name[5:] or -1) + 1 for name in names))
-    if granted is not None and needed > granted:
+    if settings and granted is not None and needed > granted:
+        remedy = f"gres={re.sub(r'(:[0-9]+)?$', f':{needed}', settings.gres)}"
         raise CockpitError(
-            f"device {device!r} takes {needed} GPUs of a node, but gres={settings.gres if settings else ''} asks for "
-            f"{granted}; add --slurm gres=gpu:{needed}"
+            f"device {device!r} takes {needed} GPUs of a node, but gres={settings.gres} asks for {granted}; "
+            + (f"add --slurm {remedy}" if "," not in settings.gres else "ask for more with --slurm gres=")
         )
 
 

@@ -65,7 +65,22 @@ def test_a_mistake_in_the_users_file_is_one_sentence(config, text, sentence):
         (["--slurm", "extra=--arr=1-3"], "has '--arr=1-3': a run is one job"),
         (["--slurm", "extra=-Mother"], "has '-Mother': name the cluster in SLURM_CLUSTERS"),
         (["--slurm", "extra=--wait"], "has '--wait': the cockpit does not wait"),
-        (["--device", "cuda:3"], "device 'cuda:3' cannot be asked of a Slurm job; choose one of auto, cuda, cpu"),
+        (
+            ["--device", "cuda:3"],
+            "device 'cuda:3' cannot be asked of a Slurm job; choose one of auto, cuda, cpu, or cuda,",
+        ),
+        (["--device", "auto,auto"], "device 'auto' of 'auto,auto' cannot be one of several; take cuda,cuda or cpu,cpu"),
+        (["--device", "cuda:1,cuda:1"], "device 'cuda:1' is named twice in 'cuda:1,cuda:1'; name each card once"),
+        (["--device", "cuda,cpu"], "device 'cuda,cpu' mixes cards and CPU"),
+        (
+            ["--device", "cuda,cuda", "--slurm", "gres=gpu:a100:1"],
+            "device 'cuda,cuda' takes 2 GPUs of a node, but gres=gpu:a100:1 asks for 1; add --slurm gres=gpu:a100:2",
+        ),
+        (["--device", "cuda:0,cuda:2", "--slurm", "gres=gpu:2"], "takes 3 GPUs of a node, but gres=gpu:2 asks for 2"),
+        (["--device", "cuda,cuda", "--slurm", "gres=gpu:1", "--print-script"], "add --slurm gres=gpu:2"),
+        (["--device", "cpu,cpu", "--exact"], "exact reruns are of one device, not of cpu,cpu"),
+        (["--device", "cpu", "--slurm", "nodes=2", "--exact"], "exact reruns are of one device, not of cpu,cpu"),
+        (["--device", "cpu,cpu", "--slurm", "nodes=1-2", "--batch-size", "3"], "is smaller than the 4 devices"),
     ],
 )
 def test_a_mistake_in_a_flag_is_one_sentence_and_leaves_nothing(config, fake, tmp_path, capsys, flags, sentence):
@@ -76,6 +91,29 @@ def test_a_mistake_in_a_flag_is_one_sentence_and_leaves_nothing(config, fake, tm
     assert sentence in err
     assert err.count("\n") == 1
     assert not runs.exists() or not any(runs.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flags", "gpus"),
+    [
+        ([], None),
+        (["gres=gpu"], 1),
+        (["gres=gpu:8"], 8),
+        (["gres=gpu:a100:4"], 4),
+        (["gres=gpu:a100"], 1),
+        (["gres=gpu:a100:1,gpu:h100:2,tmpdisk:9"], 3),
+        (["gres=shard:3"], None),
+        (["gres=gpu:1", "extra=--gpus-per-node=4"], None),
+        (["gres=gpu:1", "extra=--exclusive"], None),
+    ],
+)
+def test_the_gpus_of_a_node_are_counted_where_that_can_be_told(config, flags, gpus):
+    assert read_settings(flags).num_gpus() == gpus
+
+
+def test_a_node_of_several_runs_one_task_with_all_its_devices(config):
+    assert read_settings(["nodes=2"]).options()[1:] == ["--nodes=2", "--ntasks-per-node=1"]
+    assert [read_settings([f"nodes={value}"]).most_nodes() for value in ("", "1", "3", "2-4")] == [1, 1, 3, 4]
 
 
 def test_the_users_file_lies_in_the_users_config_folder(monkeypatch):

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 import msgspec
-from torch.distributed import PrefixStore, Store, TCPStore
+from torch.distributed import PrefixStore, Store, TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from cockpit.engine.agent import START_S, Ends, Meeting, set_environment, tend
 from cockpit.engine.site import Site, node_name
