@@ -80,7 +80,7 @@ def start(
         launch.check_room(run)
         words = launch.trainer_words(run, device, sample_s)
         asked = settings or settings_of(run)
-        slurm.check(device, asked)
+        device = slurm.check(device, asked)
         launch.check_shared(run.recipe, slurm.all_devices(device, asked))
         slurm.submit(run, words, launch.TRAINER_ENVIRONMENT, asked, device=device, force=force)
     else:
@@ -111,7 +111,7 @@ def preview(run: Run, *, device: str, sample_s: float | None, settings: Settings
     Raises:
         CockpitError: When a job cannot be asked for that.
     """
-    slurm.check(device, settings)
+    device = slurm.check(device, settings)
     return slurm.script(run, launch.trainer_words(run, device, sample_s), launch.TRAINER_ENVIRONMENT, settings)
 
 

@@ -22,6 +22,7 @@ import msgspec
 
 from cockpit import durable, jobs, records, squeue, status
 from cockpit.config import config_path
+from cockpit.device_names import CARD, count, names_of, normal
 from cockpit.errors import CockpitError
 from cockpit.jobscript import job_options, write_script
 from cockpit.settings import Settings
@@ -43,51 +44,46 @@ def is_here() -> bool:
     return shutil.which("sbatch") is not None
 
 
-def check(device: str, settings: Settings | None = None) -> None:
-    """Raise CockpitError when this machine cannot submit, or a job cannot be asked for a node's devices.
+def check(device: str, settings: Settings | None = None) -> str:
+    """Return the normal form of a node's devices, if this machine can submit and a job can be asked for them.
 
     Args:
-        device: One of `DEVICES`, or several cards or CPUs with commas between.
+        device: One of `DEVICES`, or several cards or CPUs, see `cockpit.device_names`.
         settings: What else is asked for; None while that is not known.
+
+    Raises:
+        CockpitError: When it cannot.
     """
     if not is_here():
         raise CockpitError("this machine has no sbatch to submit to Slurm with; add --where local, or go where it is")
-    _check_device(device)
-    names = device.split(",")
+    wanted = _wanted(device)
     granted = settings.num_gpus() if settings else None
-    needed = max(sum(name.startswith("cuda") for name in names), *(int(name[5:] or -1) + 1 for name in names))
+    cards = [name for name in names_of(wanted) if name.startswith(CARD)]
+    needed = max([len(cards), *(int(name.partition(":")[2]) + 1 for name in cards if name != CARD)])
     if settings and granted is not None and needed > granted:
         remedy = f"gres={re.sub(r'(:[0-9]+)?$', f':{needed}', settings.gres)}"
         raise CockpitError(
-            f"device {device!r} takes {needed} GPUs of a node, but gres={settings.gres} asks for {granted}; "
+            f"device {wanted!r} takes {needed} GPUs of a node, but gres={settings.gres} asks for {granted}; "
             + (f"add --slurm {remedy}" if "," not in settings.gres else "ask for more with --slurm gres=")
         )
+    return wanted
 
 
-def _check_device(device: str) -> None:
-    """Raise CockpitError when a job's ranks on a node cannot have it, or them."""
-    names = device.split(",")
-    if len(names) > 1:
-        _check_together(names, device)
-    elif device not in dict(DEVICES):
+def _wanted(device: str) -> str:
+    """Return the normal form of what a job's ranks may have of a node; raise CockpitError when they cannot."""
+    wanted = normal(device)
+    if count(wanted) == 1 and wanted not in dict(DEVICES):
         known = ", ".join(value for value, _ in DEVICES)
-        raise CockpitError(f"device {device!r} cannot be asked of a Slurm job; choose one of {known}, or cuda,cuda")
-
-
-def _check_together(names: Sequence[str], typed: str) -> None:
-    for place, name in enumerate(names):
-        if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):
-            raise CockpitError(f"device {name!r} of {typed!r} cannot be one of several; take cuda,cuda or cpu,cpu")
-        if ":" in name and name in names[:place]:
-            raise CockpitError(f"device {name!r} is named twice in {typed!r}; name each card once, or take cuda,cuda")
-    if len({name[:3] for name in names}) > 1:
-        raise CockpitError(f"device {typed!r} mixes cards and CPU, which would wait for the CPU; take one kind")
+        raise CockpitError(
+            f"device {wanted!r} cannot be asked of a Slurm job; choose one of {known}, or several: cuda,cuda"
+        )
+    return wanted
 
 
 def can_ask(device: str) -> bool:
     """Tell whether a job can be asked for a node's devices."""
     with contextlib.suppress(CockpitError):
-        _check_device(device)
+        _wanted(device)
         return True
     return False
 
@@ -128,7 +124,7 @@ def submit(
         UndecidedError: When Slurm fell silent; the run must be kept.
         CockpitError: When the run is not over, or Slurm refuses; nothing was submitted then.
     """
-    check(device, settings)
+    device = check(device, settings)
     try:
         with run.submitting() as lock:
             _refuse_unless_over(run, force=force)

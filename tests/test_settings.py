@@ -65,11 +65,10 @@ def test_a_mistake_in_the_users_file_is_one_sentence(config, text, sentence):
         (["--slurm", "extra=--arr=1-3"], "has '--arr=1-3': a run is one job"),
         (["--slurm", "extra=-Mother"], "has '-Mother': name the cluster in SLURM_CLUSTERS"),
         (["--slurm", "extra=--wait"], "has '--wait': the cockpit does not wait"),
-        (
-            ["--device", "cuda:3"],
-            "device 'cuda:3' cannot be asked of a Slurm job; choose one of auto, cuda, cpu, or cuda,",
-        ),
-        (["--device", "auto,auto"], "device 'auto' of 'auto,auto' cannot be one of several; take cuda,cuda or cpu,cpu"),
+        (["--device", "cuda:3"], "device 'cuda:3' cannot be asked of a Slurm job; choose one of auto, cuda, cpu, or "),
+        (["--device", "auto,auto"], "device 'auto' of 'auto,auto' cannot be one of several"),
+        (["--device", "mps"], "device 'mps' cannot be asked of a Slurm job"),
+        (["--devices", "0,1", "--slurm", "gres=gpu:1"], "device 'cuda:0,cuda:1' takes 2 GPUs of a node"),
         (["--device", "cuda:1,cuda:1"], "device 'cuda:1' is named twice in 'cuda:1,cuda:1'; name each card once"),
         (["--device", "cuda,cpu"], "device 'cuda,cpu' mixes cards and CPU"),
         (

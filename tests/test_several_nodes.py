@@ -11,6 +11,7 @@ import pytest
 from cluster import job_of, now, submit
 from test_life import STEPS, as_one_run, recipe, wait_for_step
 from test_several_devices import alive, end, running, wait_for_running
+from test_slurm import begin_again
 from waiting import wait_for
 
 from cockpit import launch, places, records, status
@@ -63,7 +64,11 @@ def find(run: Run, verb: str, number: int) -> psutil.Process:
         for process in processes_of(run):
             with contextlib.suppress(psutil.Error):
                 words = process.cmdline()
-                if verb in words and (verb == "node" or process.environ().get("RANK") == str(number)):
+                if (
+                    "python" in words[0]
+                    and verb in words
+                    and (verb == "node" or process.environ().get("RANK") == str(number))
+                ):
                     return process
         return None
 
@@ -103,19 +108,29 @@ def test_two_nodes_of_a_job_give_the_losses_of_one_process_also_when_one_goes_on
         assert shared_epochs[number] == pytest.approx(epoch, rel=1e-3)
 
 
-def test_a_rank_of_the_second_node_that_is_killed_is_named_and_all_begin_again(cluster, store):
-    run = store.create(recipe(model="vit_xs"))
-    submit(run, "partition=pair", "nodes=2")
+def test_a_job_of_two_nodes_outlives_a_killed_rank_a_killed_node_and_its_time_limit(cluster, store):
+    run = store.create(recipe(model="vit_xs", epochs=30))
+    submit(run, "partition=pair", "nodes=2", "cpus=2", device="cpu,cpu")
     wait_for_step(run, STEPS + 2)
-    find(run, "rank", 1).kill()
+    find(run, "rank", 3).kill()
+    wait_for_running(run, 2)
+    assert "rank 3 on n2 was ended by signal 9 (SIGKILL); it begins again from the last checkpoint" in details(run)
+    checkpoint = run.last_path.stat().st_mtime_ns
+    wait_for(lambda: run.last_path.stat().st_mtime_ns > checkpoint, what="another checkpoint")
+    find(run, "node", 1).kill()
+    wait_for_running(run, 3)
+    assert "the process on n2 ended (exit code 137); it begins again from the last checkpoint" in details(run)
+    cluster.run("scancel", "--batch", "--signal=USR1", job_of(run))  # as before a time limit
+    begin_again(cluster, run, 4)
     assert end(run).status == "finished"
-    assert "rank 1 on n2 was ended by signal 9 (SIGKILL); it begins again from the last checkpoint" in details(run)
-    assert list(as_one_run(run)[0]) == list(range(1, 4 * STEPS + 1))
+    assert list(as_one_run(run)[0]) == list(range(1, 30 * STEPS + 1))
+    choice = run.choice("cpu,cpu on 2 nodes")
+    assert choice is not None
     wait_for(lambda: not processes_of(run), what="the end of all processes")
     wait_for(cluster.is_idle, what="the job's end")
 
 
-def test_a_node_that_is_gone_is_begun_again_with_and_the_second_time_without_an_epoch_the_run_fails(begin):
+def test_a_node_that_is_gone_is_begun_again_with_and_the_second_time_without_a_checkpoint_the_run_fails(begin):
     run = begin(epochs=200)
     wait_for_step(run, 2)
     find(run, "node", 1).kill()
@@ -124,7 +139,7 @@ def test_a_node_that_is_gone_is_begun_again_with_and_the_second_time_without_an_
     info = end(run)
     assert (info.status, info.detail) == (
         "failed",
-        "the process on node 1 ended (signal 9), again without an epoch in between",
+        "the process on node 1 ended (signal 9), again without a checkpoint in between",
     )
     assert len(run.launches()) == 2
     wait_for(lambda: not processes_of(run), what="the end of all processes")

@@ -177,6 +177,11 @@ def outlive_the_limit(cluster: Cluster, run: Run, attempt: int) -> None:
     assert now(run).status == "stale"
     for one in processes:
         one.resume()
+    begin_again(cluster, run, attempt + 1)
+
+
+def begin_again(cluster: Cluster, run: Run, attempt: int) -> None:
+    """Wait until a job that was warned of its limit queues again, and have it begin as this attempt of the run."""
     wait_for(lambda: "BeginTime" in now(run).detail, what="the job in the queue again")
     info = now(run)
     assert info.status == "pending"
@@ -191,7 +196,7 @@ def outlive_the_limit(cluster: Cluster, run: Run, attempt: int) -> None:
 
     def begins_again() -> bool:
         cluster.run("scontrol", "update", f"JobId={job_of(run)}", "TimeLimit=60", "StartTime=now")
-        return len(run.launches()) == attempt + 1
+        return len(run.launches()) == attempt
 
     wait_for(begins_again, what="the next launch", every_s=1.0)
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import psutil
 
 from cockpit import afterwards, causes, dispatch, records, status
+from cockpit.device_names import count
 from cockpit.engine import site
 from cockpit.engine.journal import SAMPLE_S, Journal, say
 from cockpit.engine.member import PATIENCE_S, take_part
@@ -43,7 +44,7 @@ def main() -> int:
     parser.add_argument("--sample-s", type=float, default=SAMPLE_S, help="seconds between live samples; 0: every step")
     parser.add_argument("--lock-fd", type=int, help="descriptor of the writer lock that the launcher holds for us")
     parser.add_argument("--patience-s", type=float, default=PATIENCE_S, help="several devices: how long one waits")
-    parser.add_argument("--nodes", type=int, default=0, help="train, to try it out: so many process trees are nodes")
+    parser.add_argument("--nodes", type=int, default=1, help="how many; train, to try it out: process trees")
     parser.add_argument("--node", type=int, help="node: its ordinal, from 1; else srun has numbered it")
     parser.add_argument("--endpoint", default="", help="node: where the first node is")
     parser.add_argument("--attempt", type=int, default=1, help="rank, node: ordinal of the launch")
@@ -61,7 +62,7 @@ def main() -> int:
             return _fit(run, args.device)
         timing = {"sample_s": args.sample_s, "patience_s": args.patience_s}
         if args.verb == "rank":
-            mine = {"attempt": args.attempt, "outbox": args.outbox, "starter": args.starter}
+            mine = {"attempt": args.attempt, "outbox": args.outbox, "starter": args.starter, "num_nodes": args.nodes}
             take_part(run, args.device, _explain, **mine, **timing)
         if args.verb == "node":
             return _be_node(run, args)
@@ -76,13 +77,13 @@ def _be_node(run: Run, args: argparse.Namespace) -> int:
 
     node = args.node or site.own_number()
     rank = ["-m", "cockpit.engine", str(run.path), "rank", "--device", args.device, "--attempt", str(args.attempt)]
-    rank += ["--sample-s", str(args.sample_s), "--patience-s", str(args.patience_s), "--starter", str(os.getpid())]
-    num_ranks = (args.device.count(",") + 1) // args.nodes
-    return be_node(rank, num_ranks, node, args.nodes, args.endpoint, args.patience_s)
+    rank += ["--sample-s", str(args.sample_s), "--patience-s", str(args.patience_s), "--nodes", str(args.nodes)]
+    rank += ["--starter", str(os.getpid())]
+    return be_node(rank, count(args.device), node, args.nodes, args.endpoint, args.patience_s)
 
 
 def _train(
-    run: Run, device: str, lock_fd: int | None, num_nodes: int = 0, *, sample_s: float, patience_s: float
+    run: Run, device: str, lock_fd: int | None, num_nodes: int = 1, *, sample_s: float, patience_s: float
 ) -> int:
     environment = dict(os.environ)  # before a training sets anything for itself
     stop = StopFlag()

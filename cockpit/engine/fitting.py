@@ -39,10 +39,10 @@ def advise(run: Run, device: str) -> str:
 
     Args:
         run: The run.
-        device: What it asked for, see `choose_backend`; of several devices nothing is tried.
+        device: What it asked for, see `choose_backend`; of several devices or nodes nothing is tried.
     """
     batch_size = run.recipe.batch_size
-    if "," in device:
+    if "," in device or " on " in device:
         said = f"out of memory with batch size {batch_size} shared by {device}"
         return f"{said}; start a new run with a smaller --batch-size, or on more devices"
     backend = choose_backend(device, run.recipe.precision)

@@ -16,6 +16,7 @@ import msgspec
 import torch
 
 from cockpit import causes, durable
+from cockpit.device_names import count, names_of
 from cockpit.engine.agent import Ends, set_environment, tend
 from cockpit.engine.data import prepare
 from cockpit.engine.journal import Journal
@@ -62,22 +63,21 @@ def train_together(
     durable.sweep(run.path)
     environment = dict(os.environ)
     devices = name_devices(devices)
-    num_ranks = devices.count(",") + 1
+    num_ranks, num_nodes = count(devices), len(site.names) if site else 1
     set_environment(num_ranks, site.address if site else "")
-    everywhere = ",".join([devices] * (len(site.names) if site else 1))
-    _check_shares(run, everywhere)
+    _check_shares(run, num_ranks * num_nodes)
 
     def go() -> LastWord:
-        place = f" on {', '.join(site.names)}" if site else ""
-        journal.phase("preparing", f"starting a process for each of {everywhere}{place}")
-        words = ["--device", everywhere, "--attempt", str(journal.attempt)]
+        where = f" on each of {', '.join(site.names)}" if site else ""
+        each = "a process" if num_ranks == 1 else f"a process for each of {devices}"
+        journal.phase("preparing", f"starting {each}{where}")
+        words = ["--device", devices, "--nodes", str(num_nodes), "--attempt", str(journal.attempt)]
         words += ["--sample-s", str(sample_s), "--patience-s", str(patience_s)]
         command = ["-m", "cockpit.engine", str(run.path)]
         argv = [*command, "rank", *words, "--starter", str(os.getpid())]
         if site is None:
             word = judge(*_both(tend(argv, num_ranks, stop)), num_ranks, patience_s)
         else:
-            words += ["--nodes", str(len(site.names))]
             with other_nodes(site, [sys.executable, *command, "node", *words], environment) as others:
                 others.wait(stop)
                 word = _tend_with(others, run, argv, num_ranks, stop, patience_s)
@@ -89,12 +89,12 @@ def train_together(
 
     with _lent(lock):
         word = go()
-        began_at = -1
+        began_from: object = ()
         while word.state == "parted" and not stop():
-            if (epoch := _epochs_done(run)) == began_at:
-                word = msgspec.structs.replace(word, detail=f"{word.detail}, again without an epoch in between")
+            if (checkpoint := _find_checkpoint(run)) == began_from:
+                word = msgspec.structs.replace(word, detail=f"{word.detail}, again without a checkpoint in between")
                 break
-            began_at = epoch
+            began_from = checkpoint
             journal.phase("preparing", f"{word.detail}; it begins again from the last checkpoint")
             begin_attempt()
             word = go()
@@ -110,16 +110,15 @@ def train_together(
 
 def name_devices(devices: str) -> str:
     """Return a node's devices, each by its own name: `cuda` is the next card that is not named, auto what there is."""
-    names = devices.split(",")
+    names = names_of(devices)
     if names == ["auto"]:
         names = ["cuda" if torch.cuda.is_available() else "cpu"]
     free = (card for number in itertools.count() if (card := f"cuda:{number}") not in names)
     return ",".join(next(free) if name == "cuda" else name for name in names)
 
 
-def _check_shares(run: Run, devices: str) -> None:
+def _check_shares(run: Run, num_ranks: int) -> None:
     """Raise CockpitError when there are fewer images in a batch than ranks: how many nodes a job gets is Slurm's."""
-    num_ranks = devices.count(",") + 1
     if run.recipe.batch_size < num_ranks:
         raise CockpitError(
             f"batch size {run.recipe.batch_size} is smaller than the {num_ranks} devices of all nodes; start a new run "
@@ -127,9 +126,13 @@ def _check_shares(run: Run, devices: str) -> None:
         )
 
 
-def _epochs_done(run: Run) -> int:
-    epoch = run.tail().epoch
-    return epoch.epoch if epoch else 0
+def _find_checkpoint(run: Run) -> tuple[int, int] | None:
+    """Return what tells the checkpoint that there is from any other; each is of a later step than the one before."""
+    try:
+        state = run.last_path.stat()
+    except OSError:
+        return None
+    return state.st_ino, state.st_mtime_ns
 
 
 def _tend_with(

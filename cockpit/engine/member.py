@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 
 import msgspec
 
+from cockpit.device_names import count, names_of
 from cockpit.engine.journal import Journal, MuteJournal
 from cockpit.engine.stopping import REQUESTS, StopFlag, Stopped
 from cockpit.errors import CockpitError
@@ -73,18 +74,20 @@ def take_part(
     patience_s: float,
     outbox: Path,
     starter: int,
+    num_nodes: int = 1,
 ) -> NoReturn:
     """Be the rank that torchrun's environment says, and exit.
 
     Args:
         run: The run, whose writer lock every rank holds as its standard input.
-        devices: The devices of all ranks, with commas between.
+        devices: The devices of a node's ranks, with commas between.
         explain: Returns the sentence for an error that is none of the user's.
         attempt: Ordinal of the launch.
         sample_s: Seconds between live samples.
         patience_s: Seconds to wait for the others at any exchange.
         outbox: Where the last words go.
         starter: The process that this one must not outlive.
+        num_nodes: How many nodes have such devices.
     """
     stop = StopFlag()
     stop.install()
@@ -92,12 +95,14 @@ def take_part(
     _die_with(starter)
     rank = int(os.environ["RANK"])
     journal = MuteJournal() if rank else Journal(run, attempt, sample_s, last=False)
+    own = names_of(devices)[rank % count(devices)]
+    everywhere = devices if num_nodes == 1 else f"{devices} on {num_nodes} nodes"
     try:
-        state, detail = _train(run, devices, rank, journal, stop, patience_s)
+        state, detail = _train(run, own, everywhere, journal, stop, patience_s)
     except Exception as error:  # the engine's edge in this process
         with contextlib.suppress(OSError):  # the log may lie on a full disk
             traceback.print_exc()
-        state, detail = "failed", explain(error, run, devices)
+        state, detail = "failed", explain(error, run, everywhere)
     word = LastWord(state=state, detail=detail[: _ROOM_BYTES // 8], step=journal.step, elapsed_s=journal.elapsed_s())
     journal.close()
     with contextlib.suppress(OSError), open(outbox / str(rank), "r+b") as file:
@@ -108,12 +113,14 @@ def take_part(
     os._exit(0 if state in ("finished", "stopped") else 1)
 
 
-def _train(run: Run, devices: str, rank: int, journal: Journal, stop: StopFlag, patience_s: float) -> tuple[State, str]:
+def _train(
+    run: Run, own: str, everywhere: str, journal: Journal, stop: StopFlag, patience_s: float
+) -> tuple[State, str]:
     from cockpit.engine.ranks import AgreedStop, PartedError, Ranks
 
     try:
-        ranks = Ranks(devices, patience_s)
-        return "finished", _share_training(run, devices.split(",")[rank], journal, stop, AgreedStop(stop, ranks), ranks)
+        ranks = Ranks(everywhere, patience_s)
+        return "finished", _share_training(run, own, journal, stop, AgreedStop(stop, ranks), ranks)
     except Stopped as stopped:
         return "stopped", str(stopped)
     except PartedError as error:

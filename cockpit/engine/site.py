@@ -38,11 +38,11 @@ class Site(NamedTuple):
         return [[*words, "--node", str(node)] for node in range(1, len(self.names))]
 
 
-def find_site(num_nodes: int = 0, environment: Mapping[str, str] = os.environ) -> Site | None:
+def find_site(num_nodes: int = 1, environment: Mapping[str, str] = os.environ) -> Site | None:
     """Return the nodes of the job that this process trains in; None when there is only this one.
 
     Args:
-        num_nodes: For trying it out: so many process trees of this machine stand for nodes. 0: what the job has.
+        num_nodes: For trying it out: so many process trees of this machine stand for nodes. 1: what the job has.
         environment: Where Slurm says what the job is.
 
     Raises:

@@ -47,6 +47,7 @@ def test_a_slurm_that_does_not_say_who_the_others_are_is_quoted(fake):
 
 def test_process_trees_of_this_machine_can_stand_for_nodes():
     site = find_site(3, {})
+    assert site is not None
     assert site == Site(("node 0", "node 1", "node 2"), "127.0.0.1")
     assert site.commands(["x"]) == [["x", "--node", "1"], ["x", "--node", "2"]]
 
