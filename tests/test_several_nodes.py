@@ -10,7 +10,7 @@ import psutil
 import pytest
 from cluster import job_of, now, submit
 from test_life import STEPS, as_one_run, recipe, wait_for_step
-from test_several_devices import alive, end, running, wait_for_running
+from test_several_devices import alive, end, running, step_of, wait_for_running
 from test_slurm import begin_again
 from waiting import wait_for
 
@@ -109,7 +109,7 @@ def test_two_nodes_of_a_job_give_the_losses_of_one_process_also_when_one_goes_on
 
 
 def test_a_job_of_two_nodes_outlives_a_killed_rank_a_killed_node_and_its_time_limit(cluster, store):
-    run = store.create(recipe(model="vit_xs", epochs=30))
+    run = store.create(recipe(model="vit_xs", epochs=200))
     submit(run, "partition=pair", "nodes=2", "cpus=2", device="cpu,cpu")
     wait_for_step(run, STEPS + 2)
     find(run, "rank", 3).kill()
@@ -122,10 +122,12 @@ def test_a_job_of_two_nodes_outlives_a_killed_rank_a_killed_node_and_its_time_li
     assert "the process on n2 ended (exit code 137); it begins again from the last checkpoint" in details(run)
     cluster.run("scancel", "--batch", "--signal=USR1", job_of(run))  # as before a time limit
     begin_again(cluster, run, 4)
-    assert end(run).status == "finished"
-    assert list(as_one_run(run)[0]) == list(range(1, 30 * STEPS + 1))
-    choice = run.choice("cpu,cpu on 2 nodes")
-    assert choice is not None
+    wait_for_running(run, 4)
+    wait_for_step(run, running(run)[-1].step + 2)
+    assert places.send(run, "stop")
+    assert end(run).status == "stopped"
+    steps = as_one_run(run)[0]
+    assert list(steps) == list(range(1, step_of(run.tail().step) + 1))
     wait_for(lambda: not processes_of(run), what="the end of all processes")
     wait_for(cluster.is_idle, what="the job's end")
 
