@@ -27,7 +27,7 @@ START_S = 600
 """Seconds in which all nodes must have come together: each loads torch before, which takes minutes from a slow disk."""
 _LOOK_S = 0.1
 _LET_GO_S = 3.0
-"""How long the agent may take to notice that its ranks were killed."""
+"""How long the agent may take to notice that its ranks are gone, or that other nodes' are."""
 
 
 class Ends(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,8 +121,8 @@ def tend(
             except BaseException as error:  # is raised where it is waited for
                 ended.set_exception(error)
 
-        # The agent's own handlers would end the ranks: it sets them in a main thread only. Nor is it joined: when its
-        # ranks have ended well it waits minutes for the agents of other nodes, which may be gone.
+        # The agent's own handlers would end the ranks: it sets them in a main thread only. Nor is it joined: when the
+        # first node's ranks have ended well it waits minutes for the agents of other nodes, which may be gone.
         threading.Thread(target=work, name="agent", daemon=True).start()
         told: set[int] = set()
         while not futures.wait([ended], _LOOK_S).done:
@@ -130,9 +130,10 @@ def tend(
                 _hand_on(signal.Signals[stop.reason], told)
             if is_over():
                 return _put_an_end(ended, outbox, size)
-            if meeting.num_nodes > 1 and not _ranks():
+            if meeting.num_nodes > 1 and meeting.node == 0 and not _ranks():
                 words = read_last_words(outbox, size)
                 if all(rank in words and words[rank].state in ("finished", "stopped") for rank in own):
+                    futures.wait([ended], _LET_GO_S)
                     return Ends(words=words)
         return Ends(words=read_last_words(outbox, size), failures=ended.result())
 

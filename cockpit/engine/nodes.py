@@ -107,14 +107,17 @@ class OtherNodes:
         """Return how the ranks of the others ended, as far as it is told; it is waited for a while."""
         deadline = time.monotonic() + _REPORT_S
         missing, found = set(range(1, self.meeting.num_nodes)), []
-        while missing and time.monotonic() < deadline and not self.lost():
-            time.sleep(_LOOK_S)
+        while True:
+            gone = self.lost()  # before the look at what those that are gone may have left
             for node in sorted(missing):
                 if self._store.check([f"end/{node}"]):
                     missing.discard(node)
                     report = self._store.get(f"end/{node}")
                     with contextlib.suppress(msgspec.DecodeError):
                         found.append(msgspec.json.decode(report[:_MOST_BYTES], type=Ends))
+            if gone or not missing or time.monotonic() > deadline:
+                break
+            time.sleep(_LOOK_S)
         return found
 
     def end(self) -> None:
