@@ -69,6 +69,9 @@ class Recipe:
     cutout: light, and blacken a square of 12 pixels."""
     normalize: Literal["pixel", "channel"] = "pixel"
     """Mean and deviation of the training part: an image of each (the seed's), or a number a channel."""
+    batch_norm: Literal["synced", "local"] = "synced"
+    """On several devices, batch norm's statistics. synced: of the whole batch, so that the numbers are those of one
+    device; local: of each device's own images, which is faster."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Arithmetic of the forward pass; weights stay fp32. auto: bf16 on CUDA; on a CPU what a probe finds faster."""
     way: Literal["auto", "eager", "graph", "compiled"] = "auto"

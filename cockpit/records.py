@@ -141,6 +141,9 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="c
     """"eager", "graph" or "compiled"."""
     reason: str
     """Why, in a sentence."""
+    batch_norm: str = ""
+    """On several devices "synced" or "local", see the recipe; empty on one, and in runs of an older cockpit, where each
+    device's was its own."""
     trials: list[Trial] = []
     """What was measured; empty when there was nothing to choose."""
 

@@ -21,6 +21,7 @@ from cockpit.engine.backend import Backend
 from cockpit.engine.evaluate import Scores, evaluate
 from cockpit.engine.guesses import Watched
 from cockpit.engine.memory import is_out_of_memory
+from cockpit.engine.norm import SyncedBatchNorm
 from cockpit.engine.step import set_lr
 from cockpit.engine.stopping import StopFlag, Stopped
 
@@ -110,6 +111,13 @@ class Ranks:
         with self._together():
             dist.all_reduce(values, group=self._group)
 
+    def gather(self, values: Tensor) -> Tensor:
+        """Return everybody's (N,) values, (ranks, N)."""
+        everybody = values.new_empty(self.size, len(values))
+        with self._together():
+            dist.all_gather(list(everybody), values, group=self._group)
+        return everybody
+
     def largest(self, number: int) -> int:
         """Return the largest of everybody's numbers."""
         numbers = torch.tensor([number])
@@ -180,6 +188,7 @@ class SharedStep:
         """Train a model's weights, see `EagerStep`."""
         self._model, self._optimizer, self._backend, self._ranks = model, optimizer, backend, ranks
         self._label_smoothing = label_smoothing
+        self._is_synced = any(isinstance(layer, SyncedBatchNorm) for layer in model.modules())
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._sizes = [parameter.numel() for parameter in self._parameters]
 
@@ -188,7 +197,7 @@ class SharedStep:
         set_lr(self._optimizer, lr)
         self._optimizer.zero_grad(set_to_none=True)
         figures = torch.zeros(3, device=self._backend.device)  # summed loss, hits, images
-        if len(labels):
+        if len(labels) or self._is_synced:  # a layer that waits for all ranks must not wait in vain
             with self._backend.autocast():
                 logits = self._model(images)
             loss = F.cross_entropy(logits.float(), labels, label_smoothing=self._label_smoothing, reduction="sum")
@@ -236,12 +245,20 @@ def evaluate_together(
     return Scores(loss, top1, top5, logits)
 
 
-def only_way(devices: str, backend: Backend) -> records.Choice:
-    """Return how steps are computed on several devices: there is nothing to choose."""
+def only_way(devices: str, backend: Backend, batch_norm: str) -> records.Choice:
+    """Return how steps are computed on several devices: there is nothing to choose.
+
+    Args:
+        devices: Those of all ranks, with commas between.
+        backend: This rank's.
+        batch_norm: "synced" or "local", as the recipe has it.
+    """
+    whose = "the whole batch" if batch_norm == "synced" else "each device's own images, as was asked for"
     return records.Choice(
         time=time.time(),
         device=devices,
         precision=backend.precision,
         way="eager",
-        reason="the way on several devices; batch norm takes its statistics of each device's images",
+        batch_norm=batch_norm,
+        reason=f"the way on several devices; any batch norm takes its statistics of {whose}",
     )

@@ -23,6 +23,7 @@ from cockpit.engine.guesses import make_record
 from cockpit.engine.interruptible import InterruptibleStep
 from cockpit.engine.journal import Journal
 from cockpit.engine.keeper import Keeper
+from cockpit.engine.norm import sync_batch_norm
 from cockpit.engine.ranks import Ranks, SharedStep, evaluate_together, only_way, own_batches
 from cockpit.engine.step import TakeStep, make_optimizer, make_step
 from cockpit.engine.stopping import BEFORE_STEPS, StopFlag, Stopped
@@ -99,7 +100,7 @@ def choose(run: Run, backend: Backend, journal: Journal, ranks: Ranks | None) ->
     """Return how the run's steps are computed: as its last attempt on this device did, else as the probe decides."""
     choice = run.choice(ranks.devices if ranks else backend.name)
     if choice is None and ranks is not None:
-        choice = only_way(ranks.devices, backend)
+        choice = only_way(ranks.devices, backend, run.recipe.batch_norm)
         journal.write(choice, durable=True)
     elif choice is None:
         journal.phase("preparing", "measuring how to take a step")
@@ -150,6 +151,8 @@ class Loop(NamedTuple):
         state = load_last(run, model, optimizer) if os.path.lexists(run.last_path) else LoopState()
         take_up_best(run, state)
         if ranks is not None:
+            if choice.batch_norm == "synced":
+                sync_batch_norm(model, ranks)
             ranks.part_dropout(recipe.seed, state.step)
             take_step = SharedStep(model, optimizer, backend, ranks, label_smoothing=recipe.label_smoothing)
         else:
