@@ -77,7 +77,7 @@ def wait_for_running(run: Run, times: int) -> None:
 def test_ranks_give_the_numbers_of_one_process(store, devices):
     """With batch norm, batches that the ranks do not divide, and a last one of two images.
 
-    After that one batch norm makes much of rounding: at ten times this rate, 1e-7 of the images becomes 1e-3 of a loss.
+    After that one batch norm makes much of rounding: at ten times this rate, 1e-7 of the images becomes 1e-3 of a loss, at this one 1e-4.
     """
     kind = {"epochs": 2, "batch_size": 71, "precision": "fp32", "lr": 0.002, "warmup_epochs": 0.0}
     alone, together = (begin(store, device, **kind) for device in ("cpu", devices))
@@ -85,13 +85,13 @@ def test_ranks_give_the_numbers_of_one_process(store, devices):
     (steps, epochs), (shared_steps, shared_epochs) = as_one_run(alone), as_one_run(together)
     assert list(shared_steps) == list(range(1, 7))
     for step, (loss, acc, lr, epoch) in steps.items():
-        assert shared_steps[step] == (pytest.approx(loss, rel=3e-5), pytest.approx(acc, abs=1e-6), lr, epoch)
+        assert shared_steps[step] == (pytest.approx(loss, rel=3e-4), pytest.approx(acc, abs=1e-6), lr, epoch)
     for epoch, figures in epochs.items():
-        assert shared_epochs[epoch] == pytest.approx(figures, rel=1e-4)
+        assert shared_epochs[epoch] == pytest.approx(figures, rel=3e-4)
     tests = [run.test_report() for run in (alone, together)]
     assert tests[0] is not None
     assert tests[1] is not None
-    assert tests[1].loss == pytest.approx(tests[0].loss, rel=1e-4)
+    assert tests[1].loss == pytest.approx(tests[0].loss, rel=3e-4)
     assert (tests[1].top1, tests[1].top5) == (tests[0].top1, tests[0].top5)
     guesses = [
         next(record for record in RecordTail(run).read() if isinstance(record, records.Guesses)).guesses
