@@ -1,6 +1,7 @@
 """One run on several devices: real processes that share it, are stopped, killed and suspended. All of it is slow."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -77,7 +78,8 @@ def wait_for_running(run: Run, times: int) -> None:
 def test_ranks_give_the_numbers_of_one_process(store, devices):
     """With batch norm, batches that the ranks do not divide, and a last one of two images.
 
-    After that one batch norm makes much of rounding: at ten times this rate, 1e-7 of the images becomes 1e-3 of a loss, at this one 1e-4.
+    After that one batch norm makes much of rounding: 1e-7 of the images becomes 1e-4 of a loss, and 1e-3 at ten times
+    this rate. `test_norm.py` does it in float64.
     """
     kind = {"epochs": 2, "batch_size": 71, "precision": "fp32", "lr": 0.002, "warmup_epochs": 0.0}
     alone, together = (begin(store, device, **kind) for device in ("cpu", devices))
@@ -105,6 +107,24 @@ def test_ranks_give_the_numbers_of_one_process(store, devices):
     assert choice is not None
     assert (choice.way, choice.batch_norm) == ("eager", "synced")
     assert "batch norm takes its statistics of the whole batch" in choice.reason
+
+
+def test_an_older_run_goes_on_with_the_statistics_of_each_devices_own_images(store):
+    """Its record of how steps are computed on these devices does not say: it was always so."""
+    kind = {"epochs": 1, "batch_size": 72, "warmup_epochs": 0.0, "precision": "fp32"}
+    local = begin(store, batch_norm="local", **kind)
+    older = store.create(Recipe(dataset="tiny", lr=0.02, **kind).complete())
+    choice = {"kind": "choice", "time": 0, "device": "cpu,cpu", "precision": "fp32", "way": "eager", "reason": "so"}
+    older.metrics_path.write_text(f"{json.dumps(choice)}\n")
+    launch.start(older, device="cpu,cpu", sample_s=0)
+    assert (end(local).status, end(older).status) == ("finished", "finished")
+    own, synced = as_one_run(local), begin(store, **kind)
+    assert as_one_run(older)[0][2][0] == pytest.approx(own[0][2][0], rel=1e-5)
+    assert end(synced).status == "finished"
+    assert as_one_run(synced)[0][2][0] != pytest.approx(own[0][2][0], rel=1e-4)
+    known = local.choice("cpu,cpu")
+    assert known is not None
+    assert "statistics of each device's own images, as was asked for" in known.reason
 
 
 def test_a_stop_is_heeded_at_the_same_step_by_all_and_any_number_of_devices_goes_on(store):

@@ -14,8 +14,8 @@ from cockpit import launch
 from cockpit.cli.common import duration, open_store, print_facts, print_json, print_table, printable, say, show
 from cockpit.cli.fields import DeviceName, Seconds
 from cockpit.datasets import DATASETS, EMBEDDED, find_dataset, is_ready
-from cockpit.device_names import count, first_of
-from cockpit.devices import check_device
+from cockpit.device_names import count
+from cockpit.devices import check_device, list_gpus, settle
 from cockpit.recipe import Recipe, options
 from cockpit.rehearsal import SECONDS, misgivings, rehearse
 from nets.catalog import MODELS
@@ -81,9 +81,10 @@ class Bench:
     dataset: str = "cifar10"
     """Whose images; digits if they are not here."""
     device: DeviceName = "auto"
-    """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda or cuda:<n>."""
+    """auto (CUDA, else Apple's GPU, else the CPU), cpu, mps, cuda or cuda:<n>; of several, for example 0,1, how
+    fast they train together beside the first alone."""
     seconds: Seconds = 20.0
-    """How long to measure each of the five arms."""
+    """How long to measure each of the five arms; of several devices three."""
     batch_size: str = "128"
     """Images a step."""
     precision: str = "auto"
@@ -97,18 +98,45 @@ class Bench:
         """Measure one network in this process; several have a process each, so that their memory is their own."""
         names = list(MODELS) if self.all else [name.strip() for name in self.model.split(",")]
         recipes = [self._recipe(name) for name in names]
-        check_device(self.device)
+        device = check_device(self.device)
+        if count(device) > 1:
+            return self._measure_scaling(recipes, settle(device, list_gpus()))
         if len(recipes) == 1:
             os.environ.update(launch.TRAINER_ENVIRONMENT | os.environ)  # before torch is loaded
             from cockpit.engine.bench import bench
 
-            results = [msgspec.to_builtins(bench(recipes[0], first_of(self.device), self.seconds, _tell))]
+            results = [msgspec.to_builtins(bench(recipes[0], device, self.seconds, _tell))]
         else:
             results = [result for recipe in recipes if (result := self._elsewhere(recipe)) is not None]
         if self.json:
             print_json(results)
         else:
             _print_results(results)
+        return 0 if len(results) == len(recipes) else 1
+
+    def _measure_scaling(self, recipes: list[Recipe], devices: str) -> int:
+        """Measure every network on several devices, whose processes end with it."""
+        for recipe in recipes:
+            launch.check_shared(recipe, devices)
+        os.environ.update(launch.TRAINER_ENVIRONMENT | os.environ)  # before torch is loaded
+        from cockpit.engine.scaling import NotMeasuredError, measure_scaling
+        from cockpit.engine.stopping import Stopped
+
+        results = []
+        for recipe in recipes:
+            try:
+                results.append(msgspec.to_builtins(measure_scaling(recipe, devices, self.seconds, _tell)))
+            except NotMeasuredError as error:
+                _clear()
+                say(f"{recipe.model}: not measured: {error}")
+            except Stopped as stopped:
+                _clear()
+                say(f"stopped {stopped} while {recipe.model} was measured")
+                break
+        if self.json:
+            print_json(results)
+        elif results:
+            _print_scaling(results)
         return 0 if len(results) == len(recipes) else 1
 
     def _recipe(self, model: str) -> Recipe:
@@ -142,20 +170,43 @@ def _tell(text: str) -> None:
         say(text)
 
 
-def _print_results(results: list[dict[str, Any]]) -> None:
+def _clear() -> None:
+    """Take away what `_tell` has written on a terminal."""
     if sys.stderr.isatty():
-        print("\r\x1b[2K", end="", file=sys.stderr)
+        print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+
+
+def _print_scaling(results: list[dict[str, Any]]) -> None:
+    _clear()
+    heads = ["model", "devices", "precision", "one img/s", "together img/s", "efficiency", "local batch norm img/s"]
+    rows = []
+    for result in results:
+        speeds = {name: f"{arm['img_per_s']:,.0f}" for name, arm in result["arms"].items()}
+        shares = {name: f"{share:.2f}" for name, share in result["efficiency"].items()}
+        row = [result["model"], result["devices"], result["precision"], speeds["one"], speeds["together"]]
+        rows.append([*row, shares["together"], speeds.get("local", ""), shares.get("local", "")])
+    print_table([*heads, "its efficiency"], rows, right=(3, 4, 5, 6, 7))
+    for result in results:
+        _print_ranges(result)
+
+
+def _print_results(results: list[dict[str, Any]]) -> None:
+    _clear()
     heads = ["model", "device", "precision", "way", "engine img/s", "of the floor", "× DataLoader", "MFU", "memory"]
     print_table([*heads, "the recipe"], [_row(result) for result in results], right=(4, 5, 6, 7, 8, 9))
     for result in results:
-        ranges = ", ".join(
-            f"{name} {arm['img_per_s']:,.0f} [{arm['low']:,.0f}-{arm['high']:,.0f}]"
-            for name, arm in result["arms"].items()
-            if arm
-        )
-        show(f"{result['model']}, img/s, median [range]: {ranges}")
-        for note in [result["reason"], *result["notes"]]:
-            show(f"  {note}")
+        _print_ranges(result)
+
+
+def _print_ranges(result: dict[str, Any]) -> None:
+    ranges = ", ".join(
+        f"{name} {arm['img_per_s']:,.0f} [{arm['low']:,.0f}-{arm['high']:,.0f}]"
+        for name, arm in result["arms"].items()
+        if arm
+    )
+    show(f"{result['model']}, img/s, median [range]: {ranges}")
+    for note in [*filter(None, [result.get("reason")]), *result["notes"]]:
+        show(f"  {note}")
 
 
 def _row(result: dict[str, Any]) -> list[str]:

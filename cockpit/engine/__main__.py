@@ -39,7 +39,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m cockpit.engine", description=__doc__)
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument("verb", choices=("train", "rank", "node", "test", "preflight", "fit"))
-    parser.add_argument("--seconds", type=float, default=5.0, help="preflight: how long to take steps")
+    parser.add_argument("--seconds", type=float, default=5.0, help="preflight, rank: how long to take steps")
+    parser.add_argument("--threads", type=int, default=0, help="rank of a bench: threads of a process that is alone")
     parser.add_argument("--device", default="auto", help="auto, cpu, mps, cuda, cuda:<n>; train: or several")
     parser.add_argument("--sample-s", type=float, default=SAMPLE_S, help="seconds between live samples; 0: every step")
     parser.add_argument("--lock-fd", type=int, help="descriptor of the writer lock that the launcher holds for us")
@@ -61,6 +62,11 @@ def main() -> int:
         if args.verb == "fit":
             return _fit(run, args.device)
         timing = {"sample_s": args.sample_s, "patience_s": args.patience_s}
+        if args.verb == "rank" and args.threads:
+            from cockpit.engine.scaling import take_part as take_part_in_bench
+
+            mine = {"outbox": args.outbox, "starter": args.starter, "patience_s": args.patience_s}
+            take_part_in_bench(run, args.device, args.seconds, threads=args.threads, **mine)
         if args.verb == "rank":
             mine = {"attempt": args.attempt, "outbox": args.outbox, "starter": args.starter, "num_nodes": args.nodes}
             take_part(run, args.device, _explain, **mine, **timing)

@@ -92,7 +92,7 @@ def take_part(
     stop = StopFlag()
     stop.install()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, REQUESTS)  # the starter has them wait until there is who heeds them
-    _die_with(starter)
+    die_with(starter)
     rank = int(os.environ["RANK"])
     journal = MuteJournal() if rank else Journal(run, attempt, sample_s, last=False)
     own = names_of(devices)[rank % count(devices)]
@@ -103,14 +103,20 @@ def take_part(
         with contextlib.suppress(OSError):  # the log may lie on a full disk
             traceback.print_exc()
         state, detail = "failed", explain(error, run, everywhere)
-    word = LastWord(state=state, detail=detail[: _ROOM_BYTES // 8], step=journal.step, elapsed_s=journal.elapsed_s())
+    word = LastWord(state=state, detail=detail, step=journal.step, elapsed_s=journal.elapsed_s())
     journal.close()
-    with contextlib.suppress(OSError), open(outbox / str(rank), "r+b") as file:
+    leave(word, outbox)
+
+
+def leave(word: LastWord, outbox: Path) -> NoReturn:
+    """Say a rank's last word, cut to its room, and end this process."""
+    word = msgspec.structs.replace(word, detail=word.detail[: _ROOM_BYTES // 8])
+    with contextlib.suppress(OSError), open(outbox / os.environ["RANK"], "r+b") as file:
         file.write(msgspec.json.encode(word))
     sys.stdout.flush()
     sys.stderr.flush()
     # At once: torn down in the usual way, gloo's threads abort the process now and then, and a rank would be mourned.
-    os._exit(0 if state in ("finished", "stopped") else 1)
+    os._exit(0 if word.state in ("finished", "stopped") else 1)
 
 
 def _train(
@@ -143,7 +149,7 @@ def _share_training(run: Run, device: str, journal: Journal, own_stop: StopFlag,
     return test_best(run, loop, journal, own_stop) if ranks.rank == 0 else ""
 
 
-def _die_with(starter: int) -> None:
+def die_with(starter: int) -> None:
     """See that this process does not outlive the one that started it, however that one ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PDEATHSIG, signal.SIGKILL)

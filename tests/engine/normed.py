@@ -1,14 +1,13 @@
 """Batch norm on the parts of a batch, by ranks that are real processes, for tests to compare with the whole batch."""
 
 import os
-import socket
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from started import run_ranks
 from torch import Tensor, nn
 
 from cockpit.engine.backend import Backend
@@ -102,15 +101,7 @@ def take_steps(ranks: Ranks | None) -> dict[str, Tensor]:
 
 def start(size: int, folder: Path) -> dict[str, list[dict[str, Tensor]]]:
     """Send every case through so many processes; return what came of each, rank by rank."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size), "OMP_NUM_THREADS": "1"}
-    ranks = [
-        subprocess.Popen([sys.executable, __file__, str(folder)], env=os.environ | where | {"RANK": str(rank)})
-        for rank in range(size)
-    ]
-    assert [rank.wait(60) for rank in ranks] == [0] * size
+    run_ranks(__file__, size, str(folder))
     parts = [torch.load(folder / str(rank)) for rank in range(size)]
     return {name: [part[name] for part in parts] for name in parts[0]}
 

@@ -1,9 +1,11 @@
 """What each of several processes takes of a batch, and what their ends mean for the run."""
 
 import itertools
+from collections import Counter
 
 import numpy as np
 import pytest
+import seen
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,8 @@ from cockpit.engine.data import split_indices
 from cockpit.engine.group import judge
 from cockpit.engine.member import LastWord, State, make_room, read_last_words
 from cockpit.engine.ranks import own_batches, share
+from cockpit.recipe import Recipe
+from cockpit.store import RunStore
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,17 @@ def test_a_resume_in_mid_epoch_sees_what_is_left(bank):
     for (images, labels), (expected, expected_labels) in zip(left, whole[4:], strict=True):
         assert torch.equal(images, expected)
         assert torch.equal(labels, expected_labels)
+
+
+@pytest.mark.slow
+def test_every_image_is_trained_on_once_an_epoch_that_other_numbers_of_ranks_go_on_with(tmp_path, tiny):
+    """The trainer's own loop, stopped and taken up: 144 images, whose last batch has fewer than there are ranks."""
+    recipe = Recipe(dataset="tiny", epochs=2, batch_size=71, augment="none").complete()
+    run = RunStore(tmp_path).create(recipe)
+    parts = [seen.train_on(run, size, num_steps) for size, num_steps in ((3, 1), (2, 1), (4, 1))]
+    assert [part.total() for part in parts] == [71, 71, 2]
+    assert len(sum(parts, Counter())) == 144
+    assert set(sum(parts, Counter()).values()) == {1}
 
 
 @given(st.integers(0, 10_000), st.integers(1, 64))
