@@ -115,7 +115,7 @@ def test_an_older_run_goes_on_with_the_statistics_of_each_devices_own_images(sto
     local = begin(store, batch_norm="local", **kind)
     older = store.create(Recipe(dataset="tiny", lr=0.02, **kind).complete())
     choice = {"kind": "choice", "time": 0, "device": "cpu,cpu", "precision": "fp32", "way": "eager", "reason": "so"}
-    older.metrics_path.write_text(f"{json.dumps(choice)}\n")
+    older.metrics_path.write_text(json.dumps(choice, separators=(",", ":")) + "\n")
     launch.start(older, device="cpu,cpu", sample_s=0)
     assert (end(local).status, end(older).status) == ("finished", "finished")
     own, synced = as_one_run(local), begin(store, **kind)

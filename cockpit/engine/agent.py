@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 import psutil
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -51,12 +52,13 @@ class Meeting(NamedTuple):
     num_nodes: int = 1
     """How many there are."""
 
-    def config(self, num_ranks: int) -> LaunchConfig:
-        """Return what torchrun is to do for so many ranks of this node."""
+    def config(self, num_ranks: int, home: str) -> LaunchConfig:
+        """Return what torchrun is to do for so many ranks of this node, its logs in a folder that does not stay."""
         together = LaunchConfig(
             min_nodes=self.num_nodes,
             max_nodes=self.num_nodes,
             nproc_per_node=num_ranks,
+            logs_specs=DefaultLogsSpecs(log_dir=home),
             run_id=self.id or uuid.uuid4().hex,
             rdzv_backend="c10d",
             rdzv_endpoint="localhost:0",  # a port that is free, as torchrun's --standalone does
@@ -114,7 +116,7 @@ def tend(
         def work() -> None:
             signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)  # ranks inherit it, until they know what to do with them
             try:
-                elastic_launch(meeting.config(num_ranks), sys.executable)(*argv, "--outbox", home)
+                elastic_launch(meeting.config(num_ranks, home), sys.executable)(*argv, "--outbox", home)
                 ended.set_result({})
             except ChildFailedError as error:
                 ended.set_result({rank: failure.exitcode for rank, failure in error.failures.items()})
