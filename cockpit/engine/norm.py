@@ -127,7 +127,8 @@ class _ThroughStatistics(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, first: Tensor, products: Tensor, sums: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        first, products, sums = grad_outputs
         own, weight, mean, scale, count = ctx.saved_tensors
         nothing = (None,) * 5
         if not ctx.needs_input_grad[0]:
