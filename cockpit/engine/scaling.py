@@ -281,8 +281,7 @@ def _notes(loop: Loop, num_devices: int, threads: int, arms: Iterable[str]) -> I
     yield f"a step is of {batch_size} images in every arm; together a device has {batch_size / num_devices:g} of them"
     if loop.backend.device.type == "cpu":
         yield f"threads on the same cores: {threads} of one alone, {own} of each together"
-    if loop.backend.device.type == "cpu" and threads == num_devices * own:
-        yield f"so an efficiency of {1 / num_devices:.2f} is the most there can be; the rest is what sharing costs"
+        yield f"so at an efficiency of {1 / num_devices:.2f} they are together as fast as one alone"
     if loop.choice.way != "eager":
         yield f"one device steps as it is fastest ({loop.choice.reason}), several step eagerly"
     if LOCAL not in arms:
