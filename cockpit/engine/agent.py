@@ -52,8 +52,11 @@ class Meeting(NamedTuple):
     num_nodes: int = 1
     """How many there are."""
 
-    def config(self, num_ranks: int, home: str) -> LaunchConfig:
-        """Return what torchrun is to do for so many ranks of this node, its logs in a folder that does not stay."""
+    def config(self, num_ranks: int, home: str | None = None) -> LaunchConfig:
+        """Return what torchrun is to do for so many ranks of this node, its logs in a folder that does not stay.
+
+        None is one of torchrun's own, which does.
+        """
         together = LaunchConfig(
             min_nodes=self.num_nodes,
             max_nodes=self.num_nodes,

@@ -127,7 +127,9 @@ class _ThroughStatistics(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]  the decorator's type lost the names
+        ctx: Any, *grad_outputs: Tensor
+    ) -> tuple[Tensor | None, ...]:
         first, products, sums = grad_outputs
         own, weight, mean, scale, count = ctx.saved_tensors
         nothing = (None,) * 5
