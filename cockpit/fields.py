@@ -37,6 +37,10 @@ def _test(row: RunInfo, name: str) -> float | None:
     return getattr(row.test, name) if row.test else None
 
 
+def _job(row: RunInfo, name: str) -> str | None:
+    return getattr(row.job, name) or None if row.job else None
+
+
 _OWN = (
     Field("id", "text", lambda row: row.id, "the run's name", True),
     Field("status", "word", lambda row: row.status, "created, waiting, running, finished, failed…"),
@@ -57,6 +61,9 @@ _OWN = (
     Field("age", "seconds", _age, "time since the launch"),
     Field("started", "moment", lambda row: row.launched, "day of the newest launch", True),
     Field("recipe", "text", lambda row: row.changes or None, "what the recipe changes"),
+    Field("job", "word", lambda row: _job(row, "id"), "number of its Slurm job"),
+    Field("node", "word", lambda row: _job(row, "node"), "where that runs"),
+    Field("reason", "word", lambda row: _job(row, "reason"), "why it waits, in Slurm's word"),
     Field("detail", "text", lambda row: row.detail or None, "why it failed or waits"),
 )
 _KINDS: dict[type, Kind] = {str: "word", int: "number", float: "number", bool: "switch"}

@@ -6,6 +6,7 @@ import time
 import msgspec
 
 from cockpit import records
+from cockpit.errors import CockpitError
 from cockpit.squeue import QUEUE, Answer, Job
 from cockpit.store import Run
 
@@ -63,8 +64,10 @@ def look(submission: records.Submission) -> Answer:
 def show(submission: records.Submission, *, live: bool) -> JobInfo:
     """Return what a listing shows of the job; of a run that is over, Slurm is not asked."""
     job = look(submission).jobs.get(submission.name) if live else None
-    if job is None:
-        return JobInfo(id=submission.job)
+    return JobInfo(id=submission.job) if job is None else _tell(job)
+
+
+def _tell(job: Job) -> JobInfo:
     return JobInfo(
         id=job.id,
         state=job.state,
@@ -73,6 +76,19 @@ def show(submission: records.Submission, *, live: bool) -> JobInfo:
         elapsed_s=job.elapsed_s,
         limit_s=job.limit_s,
     )
+
+
+def waits_as_told(run: Run, told: JobInfo) -> bool:
+    """Tell whether a run's job waits in Slurm just as a listing told: only a file can change what is said of it then.
+
+    A thousand jobs may wait, and to judge each anew twice a second is what a listing of them would take its time for.
+    """
+    try:
+        submission = current(run, run.launches())
+    except CockpitError:  # the row is to tell of it
+        return False
+    job = look(submission).jobs.get(submission.name) if submission else None
+    return job is not None and job.waits and _tell(job) == told
 
 
 def judge(

@@ -3,6 +3,8 @@
 - Who submits holds the lock of submissions.jsonl, and so does its sbatch by inheritance: if the one is killed, nobody
   else gets the lock before the other has ended.
 - With the lock held, Slurm must answer, and the run's earlier submission must be known to be over; a silence refuses.
+  For a run without an earlier one an answer of the last five seconds will do: a thousand submissions in a row ask a
+  dozen times, not a thousand.
 - The intention, with a name that no other job has, is on the disk before sbatch begins. Whatever cuts that off, the
   name tells afterwards, in Slurm's own list, whether there is a job: sbatch may fail although Slurm took it
   (measured: a controller that is stopped for 10 s takes the job when it goes on, long after sbatch gave up).
@@ -156,7 +158,7 @@ def submit(
 
 
 def _refuse_unless_over(run: Run, *, force: bool) -> None:
-    answer = QUEUE.ask()
+    answer = QUEUE.ask() if run.submissions() else QUEUE.heard()  # a first job has no earlier one to be known of
     if answer.trouble:
         raise CockpitError(f"{answer.trouble}; nothing was submitted")
     launches = run.launches()

@@ -100,6 +100,7 @@ class Queue:
         self._answer: Answer | None = None
         self._answered = 0.0
         self._newest = -float("inf")
+        self._heard: tuple[float, Answer] | None = None
         self._asking: threading.Thread | None = None
         self._awaited: threading.Thread | None = None
 
@@ -126,9 +127,20 @@ class Queue:
         begun = self._clock()
         answer = _ask()
         with self._lock:
+            self._heard = None if answer.trouble else (begun, answer)
             if begun >= self._newest:  # or an answer to a later question overtook it
                 self._answer, self._answered, self._newest = answer, self._clock(), begun
         return answer
+
+    def heard(self) -> Answer:
+        """Return an answer to a question of the last five seconds, also one that is forgotten; else ask now.
+
+        For who wants to know whether Slurm answers, and nothing of a particular job.
+        """
+        with self._lock:
+            heard = self._heard
+        recent = heard is not None and self._clock() - heard[0] < INTERVAL_S
+        return heard[1] if heard and recent else self.ask()
 
     def forget(self) -> None:
         """Make the next to want to know ask afresh: the queue has just been changed from here."""
@@ -146,9 +158,8 @@ QUEUE = Queue()
 def _ask() -> Answer:
     if shutil.which("squeue") is None:
         return Answer({}, "this machine has no squeue to ask Slurm with", installed=False)
-    words = ["squeue", "--noheader", "--states=all", f"--user={os.getuid()}", f"--format={_FORMAT}"]
     try:
-        lines = call(words).splitlines()
+        lines = call(question()).splitlines()
     except SlurmError as error:
         return Answer({}, f"Slurm does not answer: {error}")
     jobs: dict[str, Job] = {}
@@ -163,6 +174,11 @@ def _ask() -> Answer:
             if name not in jobs or jobs[name].over:
                 jobs[name] = job
     return Answer(jobs)
+
+
+def question() -> list[str]:
+    """Return the command line of the one question: the controller picks the user's jobs itself, however many others."""
+    return ["squeue", "--noheader", "--states=all", f"--user={os.getuid()}", f"--format={_FORMAT}"]
 
 
 def _seconds(text: str) -> float | None:

@@ -188,7 +188,7 @@ def measure_long(folder: Path) -> Iterator[Row]:
     store = RunStore(folder / "long")
     generator.make_long_run(store, NUM_RECORDS, live=False)
     yield from _open("1,000,000 records", store)
-    with _going_on(folder / "long-live", 1, "--records", str(NUM_RECORDS), "--hertz", "2") as root:
+    with going_on(folder / "long-live", 1, "--records", str(NUM_RECORDS), "--hertz", "2") as root:
         yield from _watch_run("1,000,000 records, 2 Hz", root)
 
 
@@ -207,7 +207,7 @@ def measure_wire(folder: Path) -> Iterator[Row]:
     """One run going on among few, as most days are; and the same over a bad link."""
     store = RunStore(folder / "few")
     generator.make_runs(store, 20)
-    with _going_on(store.root, 1, "--hertz", "2") as root:
+    with going_on(store.root, 1, "--hertz", "2") as root:
         yield from _watch_run("a live run at 2 Hz", root)
         yield from _watch_bytes("the same, --low-bandwidth", root, "--low-bandwidth")
         yield from _press_keys(root)
@@ -250,7 +250,7 @@ def _press_keys(root: Path) -> Iterator[Row]:
 
 def measure_live(folder: Path) -> Iterator[Row]:
     """Eight runs going on among 2,000."""
-    with _going_on(_many(folder).root, 8, "--hertz", "2") as root:
+    with going_on(_many(folder).root, 8, "--hertz", "2") as root:
         written, cpu, peaks, moves = [], [], [], []
         total = len(RunStore(root).list())
         for _ in range(3):
@@ -333,7 +333,7 @@ def _watch_run(what: str, root: Path) -> Iterator[Row]:
 
 
 @contextlib.contextmanager
-def _going_on(root: Path, num_runs: int, *words: str) -> Iterator[Path]:
+def going_on(root: Path, num_runs: int, *words: str) -> Iterator[Path]:
     """Add runs that go on in a process of their own."""
     command = [sys.executable, generator.__file__, str(root), "--live", str(num_runs), *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as writers:
@@ -352,7 +352,7 @@ def _keys(what: str, milliseconds: list[float]) -> Iterator[Row]:
         yield Row(f"{what}, p{share}", [percentile], "ms", target)
 
 
-def _table(rows: Iterable[Row]) -> Iterator[str]:
+def table(rows: Iterable[Row]) -> Iterator[str]:
     """Yield the lines of a table as the figures come."""
     yield "| | median | range | target | held |"
     yield "|---|--:|--:|--:|---|"
@@ -377,7 +377,7 @@ def main() -> None:
     names = parser.parse_args().cases or [*CASES]
     sys.setswitchinterval(1e-4)  # what arrives is stamped at once, also while a screen is drawn
     with tempfile.TemporaryDirectory(prefix="load-") as folder:
-        for line in _table(row for name in names for row in CASES[name](Path(folder))):
+        for line in table(row for name in names for row in CASES[name](Path(folder))):
             print(line, flush=True)
 
 

@@ -26,6 +26,7 @@ from cockpit.cli import (
     queue,
     report,
     runs,
+    slurm,
     training,
 )
 from cockpit.cli.common import Command, printable
@@ -139,6 +140,7 @@ AnyCommand = (
     | Annotated[Queue, subcommand("queue")]
     | Annotated[Models, subcommand("models")]
     | Annotated[Data, subcommand("data")]
+    | Annotated[slurm.ShowSlurm, subcommand("slurm")]
     | Annotated[notify.NotifyUser, subcommand("notify")]
     | Annotated[doctor.Doctor, subcommand("doctor")]
     | Annotated[completion.Completion, subcommand("completion")]

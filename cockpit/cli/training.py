@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -92,7 +93,7 @@ class Train(Launching):
     """All that result when values of the recipe are lists, `recipe` being the first."""
 
     def execute(self) -> int:
-        """Create the run, start it, follow it; or leave it, and all of a sweep, to the queue."""
+        """Create the run, start it, follow it; or leave it, and all of a sweep, to the queue, or to Slurm's."""
         recipes = [recipe.complete() for recipe in self.sweep or (self.recipe,)]
         place = self._place("local", *recipes)
         store = open_store(self.runs)
@@ -100,11 +101,16 @@ class Train(Launching):
             runs = order.enqueue(store, recipes, device=self.device, sample_s=self.sample_s, priority=self.priority)
             return move_on(store, runs, self.json)
         recipe, *others = recipes
+        if others and place == "slurm" and not self.print_script:
+            return self._submit_all(store, recipes)
         if others:
-            remedy = "give Slurm one at a time" if place == "slurm" else "--enqueue lets them all wait"
+            remedy = "a script is of one" if place == "slurm" else "--enqueue lets them all wait"
             raise CockpitError(f"{len(recipes)} runs would result from these lists; {remedy}")
         if self.print_script:
             return self._print_script(Run(store.root / f"NEW-{recipe.model}-{recipe.dataset}"), None)
+        return self._follow_or_leave(self._begin(store, recipe, place))
+
+    def _begin(self, store: RunStore, recipe: Recipe, place: str) -> Run:
         run = store.create(recipe)
         try:
             self._launch(run, place)
@@ -112,7 +118,27 @@ class Train(Launching):
             if not isinstance(error, UndecidedError):
                 store.remove(run)
             raise
-        return self._follow_or_leave(run)
+        return run
+
+    def _submit_all(self, store: RunStore, recipes: Sequence[Recipe]) -> int:
+        """Submit a run of each recipe, print their ids and return: their queue is Slurm's."""
+        runs: list[Run] = []
+        try:
+            for recipe in recipes:
+                runs.append(self._begin(store, recipe, "slurm"))
+                if not self.json:
+                    show(runs[-1].id)
+        except CockpitError as error:
+            if not runs:
+                raise
+            raise CockpitError(
+                f"{len(runs):,} of {len(recipes):,} runs are submitted; for the next: {error}"
+            ) from error
+        finally:
+            if self.json and runs:
+                print_json([status.describe(run) for run in runs])
+        say(f"{len(runs):,} runs are submitted")
+        return 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

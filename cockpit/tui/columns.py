@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from rich.cells import cell_len
 
+from cockpit.jobs import span
 from cockpit.status import LIVE, OUTDATED, RunInfo
 from cockpit.tui.text import NO_VALUE, cells, day_and_time, duration, percent, status_word
 from nets.catalog import MODELS
@@ -62,21 +63,32 @@ def _took(row: RunInfo) -> str:
     return f"{row.elapsed_s // 60:.0f} min" if row.status in LIVE else duration(row.elapsed_s)
 
 
+def _job(row: RunInfo) -> str:
+    """Return the number of a run's job that Slurm has yet, and why it waits or where it is and how long."""
+    job = row.job
+    if job is None or not job.state:
+        return ""
+    if not job.node:
+        return f"{job.id} {job.reason or job.state}"
+    return f"{job.id} {job.node} {span(job.elapsed_s)}"
+
+
 RUN_COLUMNS = (
     Column("status", 10, 0, lambda row: status_word(row.status), right=False, field="status"),
     Column("model", 11, 1, lambda row: row.model, right=False, most=max(map(len, MODELS)), field="model"),
     Column("dataset", 8, 2, lambda row: row.dataset, right=False, field="dataset"),
     Column("epoch", 7, 3, lambda row: f"{row.epoch}/{row.epochs}", field="epoch"),
     Column("val %", 6, 4, lambda row: _marked(row, row.best_val_acc), field="val"),
-    Column("at", 4, 6, lambda row: str(row.best_epoch or NO_VALUE), field="at"),
-    Column("test %", 6, 5, lambda row: _test(row, "top1"), field="test"),
-    Column("top-5 %", 7, 9, lambda row: _test(row, "top5"), field="top5"),
-    Column("started", 11, 7, lambda row: day_and_time(row.launched), field="started"),
-    Column("took", 7, 8, _took, field="took"),
-    Column("tags", 14, 10, lambda row: " ".join(row.tags), right=False, field="tag", optional=True),
-    Column("recipe", 36, 11, lambda row: row.changes or "the seed's", right=False, field="recipe"),
-    Column("note", 24, 12, lambda row: row.note, right=False, most=60, field="note", optional=True),
-    Column("run", 40, 13, lambda row: row.id, right=False, field="id"),
+    Column("job", 18, 5, _job, right=False, most=32, field="job", optional=True),
+    Column("at", 4, 7, lambda row: str(row.best_epoch or NO_VALUE), field="at"),
+    Column("test %", 6, 6, lambda row: _test(row, "top1"), field="test"),
+    Column("top-5 %", 7, 10, lambda row: _test(row, "top5"), field="top5"),
+    Column("started", 11, 8, lambda row: day_and_time(row.launched), field="started"),
+    Column("took", 7, 9, _took, field="took"),
+    Column("tags", 14, 11, lambda row: " ".join(row.tags), right=False, field="tag", optional=True),
+    Column("recipe", 36, 12, lambda row: row.changes or "the seed's", right=False, field="recipe"),
+    Column("note", 24, 13, lambda row: row.note, right=False, most=60, field="note", optional=True),
+    Column("run", 40, 14, lambda row: row.id, right=False, field="id"),
 )
 """All columns, in their order."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from cockpit import records, results
+from cockpit import jobs, records, results
 from cockpit.errors import CockpitError
 from cockpit.kept import KeptRun, Stamp, stamp
 from cockpit.lines import LineTail
@@ -138,7 +138,7 @@ class RunsReader:
             known = self._known.get(run.id)
             paths = known.paths if known else _paths(run)
             stamps = tuple(map(stamp, paths))
-            if known is None or known.stamps != stamps or _may_change(known.row):
+            if known is None or known.stamps != stamps or _may_change(known):
                 kept = (known and known.run) or KeptRun(run.path)
                 row = describe(kept, number=False)
                 known = _Known(paths, stamps, row, kept if row.status in LIVE else None)
@@ -146,8 +146,11 @@ class RunsReader:
             return known.row
 
 
-def _may_change(row: RunInfo) -> bool:
+def _may_change(known: _Known) -> bool:
     """Tell whether a run can become another without its files: by its trainer, or by what Slurm does with its job."""
+    row = known.row
+    if row.status == "pending" and row.job and known.run:
+        return not jobs.waits_as_told(known.run, row.job)
     return row.status in LIVE or (row.job is not None and row.status in ("created", "lost"))
 
 
