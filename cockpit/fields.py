@@ -13,6 +13,8 @@ Kind = Literal["word", "words", "text", "number", "share", "seconds", "moment", 
 """word: one of some names; words: several of them; text: looked into; share: an accuracy, 0-1; seconds: a duration;
 moment: unix seconds; switch: yes or no."""
 
+_MOST_DIGITS = 19
+
 
 class Field(NamedTuple):
     """One field."""
@@ -35,6 +37,11 @@ def _age(row: RunInfo) -> float | None:
 
 def _test(row: RunInfo, name: str) -> float | None:
     return getattr(row.test, name) if row.test else None
+
+
+def _job_number(row: RunInfo) -> int | None:
+    number = row.job.id if row.job else ""
+    return int(number) if number.isdecimal() and len(number) < _MOST_DIGITS else None  # a run folder has any text
 
 
 def _job(row: RunInfo, name: str) -> str | None:
@@ -61,7 +68,7 @@ _OWN = (
     Field("age", "seconds", _age, "time since the launch"),
     Field("started", "moment", lambda row: row.launched, "day of the newest launch", True),
     Field("recipe", "text", lambda row: row.changes or None, "what the recipe changes"),
-    Field("job", "word", lambda row: _job(row, "id"), "number of its Slurm job"),
+    Field("job", "number", _job_number, "number of its Slurm job", True),
     Field("node", "word", lambda row: _job(row, "node"), "where that runs"),
     Field("reason", "word", lambda row: _job(row, "reason"), "why it waits, in Slurm's word"),
     Field("detail", "text", lambda row: row.detail or None, "why it failed or waits"),

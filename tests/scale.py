@@ -176,7 +176,7 @@ def measure_run(folder: Path) -> Iterator[Row]:
     store = RunStore(folder / "run")
     starts, sizes = [], {}
     for devices in ("cpu", "cpu,cpu"):
-        run = store.create(usual_recipe("resnet18", dataset, epochs=2).complete())
+        run = store.create(usual_recipe("resnet18", dataset, "seed", epochs=2).complete())
         begun = time.monotonic()
         launch.start(run, device=devices, sample_s=0)
         starts.append(time.monotonic() - begun)
@@ -203,7 +203,7 @@ def measure_run(folder: Path) -> Iterator[Row]:
 
 def _records(folder: Path) -> Iterator[Row]:
     """What an epoch and a sample add to the records."""
-    recipe = usual_recipe("resnet18", "cifar10").complete()
+    recipe = usual_recipe("resnet18", "cifar10", "seed").complete()
     trainer = generator.Trainer(recipe)
     found: dict[type, list[float]] = {}
     for _ in range(800):

@@ -6,7 +6,7 @@ from textual.content import Content
 
 from cockpit.export import counted
 from cockpit.results import TestReport
-from cockpit.status import OUTDATED, TROUBLED, RunInfo, TestScores
+from cockpit.status import LIVE, OUTDATED, TROUBLED, RunInfo, TestScores
 from cockpit.tui.text import percent, plain, remedy, words
 
 _NAMED = 5
@@ -16,7 +16,7 @@ _NAMED = 5
 def describe_row(row: RunInfo, *, testing: bool = False) -> Content:
     """Return the three lines about the chosen run: where it stands, its best checkpoint, its recipe or damage.
 
-    Why a run does not go on has a line of its own, with the remedy; so has what it waits for.
+    Why a run does not go on has a line of its own, with the remedy; so has what it waits for, and where its job is.
 
     Args:
         row: The run.
@@ -28,7 +28,11 @@ def describe_row(row: RunInfo, *, testing: bool = False) -> Content:
         "" if told else plain(row.detail), remedy(row.status, row.detail, queued=row.ticket is not None), between=" · "
     )
     if row.best_epoch is None:
-        best = "" if row.ticket else "no checkpoint yet: the best one is kept from the first epoch on"
+        best = (
+            ""
+            if row.ticket or row.status == "pending"
+            else "no checkpoint yet: the best one is kept from the first epoch on"
+        )
     else:
         best = f"best checkpoint: epoch {row.best_epoch} · val {percent(row.best_val_acc)} % · "
         if outdated:
@@ -46,7 +50,7 @@ def describe_row(row: RunInfo, *, testing: bool = False) -> Content:
     last = words((damage, "$text-error") if damage else (recipe, "dim"))
     if row.note or row.tags:
         last = words(describe_remarks(row), last, between=" · ")
-    if row.status in TROUBLED or row.ticket:
+    if row.status in TROUBLED or row.ticket or (row.job and row.status in LIVE):
         return words(words(name, best, between="  "), state, last, between="\n")
     return words(words(name, state, between="  "), best, last, between="\n")
 

@@ -105,14 +105,17 @@ class RunsScreen(Deeds):
 
     def _draw_title(self, num_shown: int) -> None:
         total = len(self._look.rows)
-        live = sum(row.status in LIVE for row in self._look.rows)
+        pending = sum(row.status == "pending" for row in self._look.rows)
+        live = sum(row.status in LIVE for row in self._look.rows) - pending
         queued = sum(row.ticket is not None for row in self._look.rows)
         count = (
             f"{num_shown:,} of {total:,} runs" if num_shown != total else f"{total:,} run{'s' if total != 1 else ''}"
         )
         parts: list[str | tuple[str, str]] = ["" if total == 0 and self._look.complete else count]
         if live:
-            parts.append((f"{live} going on", "$text-primary"))
+            parts.append((f"{live:,} going on", "$text-primary"))
+        if pending:
+            parts.append(f"{pending:,} pending")
         if queued:
             parts.append(f"{queued:,} queued")
         if not self._look.complete:
