@@ -1,5 +1,7 @@
 """What a thousand jobs cost is bounded: how often Slurm is asked and which files are read, counted and never timed."""
 
+import threading
+
 import msgspec
 import pytest
 from opened import opened_files
@@ -11,6 +13,7 @@ from cockpit.cli import main
 from cockpit.recipe import Recipe
 from cockpit.settings import read_settings
 from cockpit.store import Run, RunStore
+from cockpit.tui import watch
 from cockpit.tui.watch import RunsReader
 
 NUM_JOBS = 25
@@ -143,3 +146,31 @@ def test_a_sweep_that_slurm_refuses_in_the_middle_says_how_far_it_came(fake, sto
     assert main([*words, "--json"]) == 2
     assert capsys.readouterr().out == ""
     assert sbatch.exists()
+
+
+@pytest.mark.parametrize("spent_s", [0.0, 0.001, 0.0125, 0.1, 0.25, 1.0, 10.0])
+def test_a_look_costs_a_twentieth_of_a_core_at_most_and_news_come_within_five_seconds_where_that_allows(spent_s):
+    rest_s = watch.rest_s(spent_s, watch.INTERVAL_S)
+    assert spent_s / (spent_s + rest_s) < 1 / 20
+    assert watch.INTERVAL_S <= rest_s <= max(5.0, 20 * spent_s)
+
+
+def test_the_first_look_which_reads_everything_is_soon_followed_by_another():
+    seconds = [0.0]
+    rests: list[float] = []
+
+    class Cancelled(threading.Event):
+        def wait(self, timeout=None):
+            rests.append(timeout)
+            if len(rests) == 4:
+                self.set()
+            return self.is_set()
+
+    looks = iter((30.0, 1.0, 1.0, 30.0))
+
+    def look():
+        seconds[0] += next(looks)
+        return iter(())
+
+    watch.poll(look, lambda _: None, Cancelled(), watch.INTERVAL_S, clock=lambda: seconds[0])
+    assert rests == [watch.INTERVAL_S, 20.0, 20.0, 20.0]

@@ -28,6 +28,8 @@ LOW_BANDWIDTH_INTERVAL_S = 4.0
 _REST_RATIO = 40
 """A look is followed by a rest so many times as long, so that watching costs at most a fortieth of a core."""
 _LONGEST_REST_S = 5.0
+"""That rest is no longer than this, unless a look takes so long that it would cost more than a twentieth of a core."""
+_LEAST_REST_RATIO = 20
 _INSTALMENT_S = 0.15
 """A first look at thousands of runs tells what it has so far this often, the newest runs first."""
 _PORTION_BYTES = 1 << 20
@@ -43,16 +45,29 @@ def poll(
     tell: Callable[[News], object],
     cancelled: threading.Event,
     interval_s: float = INTERVAL_S,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Look again and again until cancelled, and tell whatever a look finds that is new."""
+    before_s = 0.0
     while not cancelled.is_set():
-        begun = time.monotonic()
+        begun = clock()
         for news in look():
             if cancelled.is_set():
                 return
             tell(news)
-        spent_s = time.monotonic() - begun
-        cancelled.wait(min(_LONGEST_REST_S, max(interval_s, _REST_RATIO * spent_s)))
+        spent_s = clock() - begun
+        cancelled.wait(rest_s(min(spent_s, before_s), interval_s))
+        before_s = spent_s
+
+
+def rest_s(spent_s: float, interval_s: float) -> float:
+    """Return how long to leave the folders alone.
+
+    Args:
+        spent_s: What a look takes, in seconds: of the last two the shorter, for the first one reads everything.
+        interval_s: The least.
+    """
+    return min(max(interval_s, _REST_RATIO * spent_s), max(_LONGEST_REST_S, _LEAST_REST_RATIO * spent_s))
 
 
 class RunsLook(NamedTuple):
