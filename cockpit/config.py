@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import platformdirs
 
 from cockpit import files
 from cockpit.errors import CockpitError
+
+_TABLES = ("slurm", "notify")
 
 
 def config_path() -> Path:
@@ -25,13 +28,26 @@ def read_table(name: str) -> dict[str, Any]:
     """
     path = config_path()
     try:
-        table = tomllib.loads(files.read_whole(path, files.DOCUMENT_BYTES).decode("utf-8")).get(name, {})
+        whole = tomllib.loads(files.read_whole(path, files.DOCUMENT_BYTES).decode("utf-8"))
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise files.unreadable(path, error) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise CockpitError(f"{path} is no TOML: {error}") from error
+        raise CockpitError(f"{path} is no TOML: {error}; correct it there") from error
+    _refuse_misplaced(whole, path)
+    table = whole.get(name, {})
     if not isinstance(table, dict):
         raise CockpitError(f"{name} in {path} is no table; head it with [{name}]")
     return table
+
+
+def _refuse_misplaced(whole: Mapping[str, Any], path: Path) -> None:
+    """Raise CockpitError for what nobody reads: a key in no table, or a table nearly called as one that is read."""
+    for name in [name for name in whole if name not in _TABLES]:
+        if not isinstance(whole[name], dict):
+            raise CockpitError(f"{name[:80]!r} in {path} stands in no table; write it below [slurm] or [notify]")
+        import difflib  # costs 20 ms that only few should pay
+
+        if near := difflib.get_close_matches(name, _TABLES, n=1):
+            raise CockpitError(f"in {path}: nothing reads the table {name[:80]!r}; did you mean [{near[0]}]?")

@@ -1,13 +1,16 @@
 """What is asked of Slurm: flags, the user's file, and what a run folder says was asked before."""
 
 import os
+import re
 
 import pytest
+from readme import README
 
 from cockpit.cli import main
 from cockpit.config import config_path
 from cockpit.errors import CockpitError
-from cockpit.settings import read_settings
+from cockpit.notify import Notify
+from cockpit.settings import Settings, read_settings
 
 
 @pytest.fixture
@@ -42,7 +45,12 @@ def test_flags_win_over_the_users_file_and_an_earlier_submission_over_both_but_t
         ('[slurm]\npartition = "a\\u001b[31mb"', "partition in {path} is 'a\\x1b[31mb'; write a text"),
         ('[slurm]\npartition = "a\\nb"', "partition in {path} is 'a\\nb'; write a text"),
         ("slurm = 3", "slurm in {path} is no table; head it with [slurm]"),
-        ("[slurm", "{path} is no TOML"),
+        ("[slurm", "{path} is no TOML: "),
+        ("[slurm", "; correct it there"),
+        ("[slrum]\nqos = 'low'", "in {path}: nothing reads the table 'slrum'; did you mean [slurm]?"),
+        ("[Slurm]\nqos = 'low'", "in {path}: nothing reads the table 'Slurm'; did you mean [slurm]?"),
+        ("qos = 'low'\n[slurm]\n", "'qos' in {path} stands in no table; write it below [slurm] or [notify]"),
+        ('["slurm\\u001b"]', "nothing reads the table 'slurm\\x1b'; did you mean [slurm]?"),
         ("[slurm]\npartition = 'a\"b'", "partition in {path} is 'a\"b'; write a text without quotes"),
         ("[slurm]\nextra = ['--array=1-3']", "extra in {path} has '--array=1-3': a run is one job; leave it out"),
     ],
@@ -113,6 +121,20 @@ def test_the_gpus_of_a_node_are_counted_where_that_can_be_told(config, flags, gp
 def test_a_node_of_several_runs_one_task_with_all_its_devices(config):
     assert read_settings(["nodes=2"]).options()[1:] == ["--nodes=2", "--ntasks-per-node=1"]
     assert [read_settings([f"nodes={value}"]).most_nodes() for value in ("", "1", "3", "2-4")] == [1, 1, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("kind", "table", "command"),
+    [(Settings, "slurm", "slurm"), (Settings, "slurm", "train"), (Notify, "notify", "notify")],
+)
+def test_every_setting_of_the_users_file_is_told_by_readme_and_by_help(kind, table, command, capsys):
+    (block,) = re.findall(rf"```toml\n(\[{table}\]\n.*?)```", README.read_text(), re.DOTALL)
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    told = capsys.readouterr().out
+    for name in kind.__struct_fields__:
+        assert re.search(rf"\b{name}\b", block), f"README's [{table}] lacks {name}"
+        assert re.search(rf"\b{name}\b", told), f"`cockpit {command} --help` lacks {name}"
 
 
 def test_the_users_file_lies_in_the_users_config_folder(monkeypatch):
