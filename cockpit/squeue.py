@@ -19,6 +19,8 @@ _PATIENCE_S = 10.0
 """A client gives up on a silent controller after as long (measured with Slurm 22.05: 9 s refused, 10 s silent)."""
 _FIRST_WAIT_S = 2.0
 """How long a listing waits for the first answer; a healthy controller gives it in milliseconds."""
+_NEXT_S = 0.5
+"""How long the next question waits for one that is under way."""
 _STALE_S = 3 * INTERVAL_S + _PATIENCE_S
 """An answer of that age says nothing any more."""
 _MOST_BYTES = 64 << 20
@@ -90,6 +92,14 @@ class Answer(NamedTuple):
     """Whether this machine has Slurm's commands at all."""
 
 
+class _Question:
+    """A question that is about to be asked, and its answer."""
+
+    def __init__(self) -> None:
+        self.answer: Answer | None = None
+        self.over = threading.Event()
+
+
 class Queue:
     """Asks squeue, for all who want to know in this process."""
 
@@ -100,6 +110,8 @@ class Queue:
         self._answer: Answer | None = None
         self._answered = 0.0
         self._newest = -float("inf")
+        self._under_way = threading.Lock()
+        self._next: _Question | None = None
         self._heard: tuple[float, Answer] | None = None
         self._asking: threading.Thread | None = None
         self._awaited: threading.Thread | None = None
@@ -123,7 +135,41 @@ class Queue:
             return self._answer
 
     def ask(self) -> Answer:
-        """Ask now, wait for the answer as long as Slurm's own clients do, and return it."""
+        """Ask now, wait for the answer as long as Slurm's own clients do, and return it.
+
+        Of those who come while a question is under way the first asks the next one, for all of them: who stops a
+        thousand jobs at once asks some dozen times.
+        """
+        while True:
+            with self._lock:
+                question, first = self._next, self._next is None
+                if question is None:
+                    question = self._next = _Question()
+            if not first:
+                question.over.wait()
+                if question.answer:  # else who asked was interrupted
+                    return question.answer
+                continue
+            try:
+                question.answer = self._ask_next()
+                return question.answer
+            finally:
+                with self._lock:
+                    if self._next is question:  # it was interrupted before it began
+                        self._next = None
+                question.over.set()
+
+    def _ask_next(self) -> Answer:
+        alone = self._under_way.acquire(timeout=_NEXT_S)  # a question that hangs keeps nobody
+        try:
+            with self._lock:
+                self._next = None  # who comes from now on may know of something that this question does not
+            return self._ask_now()
+        finally:
+            if alone:
+                self._under_way.release()
+
+    def _ask_now(self) -> Answer:
         begun = self._clock()
         answer = _ask()
         with self._lock:

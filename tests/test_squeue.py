@@ -109,6 +109,38 @@ def test_an_answer_to_an_earlier_question_does_not_replace_a_later_one(fake, tmp
     assert list(queue.answer().jobs) == ["of now"]
 
 
+def test_many_who_ask_at_once_share_the_next_question(fake, tmp_path, monkeypatch):
+    monkeypatch.setattr(squeue, "_NEXT_S", 600.0)
+    asked, go_on = tmp_path / "asked", tmp_path / "go on"
+    fake("squeue", f"echo >> {asked}; until [ -e '{go_on}' ]; do sleep 0.01; done; echo '1|PENDING|None||0:00|one'")
+    queue = Queue()
+    answers: list[squeue.Answer] = []
+    threads = [threading.Thread(target=lambda: answers.append(queue.ask())) for _ in range(40)]
+    threads[0].start()
+    wait_for(lambda: asked.exists(), what="the first question")
+    for thread in threads[1:]:
+        thread.start()
+    go_on.touch()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 40
+    assert all("one" in answer.jobs for answer in answers)
+    assert len(asked.read_text()) <= 10  # the first, the next for nearly all, and few for who came late
+
+
+def test_who_is_interrupted_while_asking_keeps_nobody(fake, monkeypatch):
+    fake("squeue", "echo '1|PENDING|None||0:00|one'")
+    queue = Queue()
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(squeue, "_ask", interrupt)
+        queue.ask()
+    assert "one" in queue.ask().jobs
+
+
 def test_a_command_that_hangs_is_killed_with_what_it_started(fake, tmp_path):
     pid = tmp_path / "pid"
     fake("sbatch", f"sleep 600 & echo $! > {pid}; wait")
