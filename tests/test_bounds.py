@@ -157,7 +157,7 @@ def test_a_look_costs_a_twentieth_of_a_core_at_most_and_news_come_within_five_se
 
 def test_the_first_look_which_reads_everything_is_soon_followed_by_another():
     seconds = [0.0]
-    rests: list[float] = []
+    rests: list[float | None] = []
 
     class Cancelled(threading.Event):
         def wait(self, timeout=None):
