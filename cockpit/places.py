@@ -78,10 +78,10 @@ def start(
     """
     if place == "slurm":
         launch.check_room(run)
-        words = launch.trainer_words(run, device, sample_s)
         asked = settings or settings_of(run)
         device = slurm.check(device, asked)
         launch.check_shared(run.recipe, slurm.all_devices(device, asked))
+        words = launch.trainer_words(run, device, sample_s)
         slurm.submit(run, words, launch.TRAINER_ENVIRONMENT, asked, device=device, force=force)
     else:
         if place_of(run) == "slurm":

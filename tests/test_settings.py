@@ -100,6 +100,13 @@ def test_a_mistake_in_a_flag_is_one_sentence_and_leaves_nothing(config, fake, tm
     assert not runs.exists() or not any(runs.iterdir())
 
 
+def test_the_script_has_the_usual_names_of_devices(config, fake, tmp_path, capsys):
+    fake("sbatch", "exit 1")
+    words = ["train", "--where", "slurm", "--print-script", "--devices", "0, 1", "--runs", str(tmp_path / "runs")]
+    assert main(words) == 0
+    assert " --device cuda:0,cuda:1 " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("flags", "gpus"),
     [
