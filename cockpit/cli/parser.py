@@ -27,6 +27,8 @@ from cockpit.cli import (
     report,
     runs,
     slurm,
+    suite,
+    table,
     training,
 )
 from cockpit.cli.common import Command, printable
@@ -138,6 +140,8 @@ AnyCommand = (
     | Annotated[measure.Bench, subcommand("bench")]
     | Annotated[Runs, subcommand("runs")]
     | Annotated[Queue, subcommand("queue")]
+    | Annotated[suite.Suite, subcommand("suite")]
+    | Annotated[table.Report, subcommand("report")]
     | Annotated[Models, subcommand("models")]
     | Annotated[Data, subcommand("data")]
     | Annotated[slurm.ShowSlurm, subcommand("slurm")]
@@ -202,7 +206,7 @@ def _parse(words: Sequence[str]) -> Any:
 
 def _spell_out(words: Sequence[str]) -> list[str]:
     """Let a filter and tags to take away begin with a minus sign, as no flag of ours does."""
-    if not words or words[0] != "runs":
+    if not words or words[0] not in ("runs", "report"):
         return list(words)
     spelt = list(words)
     for place in range(len(spelt) - 1, 0, -1):

@@ -33,7 +33,7 @@ class ListQueue(_Command):
     def execute(self) -> int:
         """Start what can start, then print the listing."""
         store = open_store(self.runs)
-        told = _tick(store)
+        told = tick(store)
         seen = look.look(store)
         if seen.trouble not in ("", told):
             say(seen.trouble)
@@ -166,7 +166,7 @@ class ContinueQueue(_Command):
         """Go on."""
         store = open_store(self.runs)
         order.pause(store, False)
-        _tick(store)
+        tick(store)
         return _tell_settings(store, self.json)
 
 
@@ -183,7 +183,7 @@ class SetSlots(_Command):
         """Set it."""
         store = open_store(self.runs)
         order.set_slots(store, self.device, self.slots)
-        _tick(store)
+        tick(store)
         return _tell_settings(store, self.json)
 
 
@@ -198,7 +198,7 @@ def _tell_settings(store: RunStore, json: bool) -> int:
 
 def move_on(store: RunStore, runs: Sequence[Run], json: bool) -> int:
     """Start what can start, and print what became of these runs: their ids, or rows of the listing as JSON."""
-    _tick(store)
+    tick(store)
     places = tickets.places(tickets.read_tickets(store.root))
     rows = status.numbered([status.describe(run, number=False) for run in runs], places)
     if json:
@@ -210,7 +210,7 @@ def move_on(store: RunStore, runs: Sequence[Run], json: bool) -> int:
     return 0
 
 
-def _tick(store: RunStore) -> str:
+def tick(store: RunStore) -> str:
     """Start what can start and say what came of it; return what keeps the queue from moving.
 
     That is no error of a command, which has done by then what it was asked for.

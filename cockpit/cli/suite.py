@@ -1,0 +1,134 @@
+"""The command that runs the seed's whole tables: shows how they stand, and enqueues what is missing."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
+
+from cockpit import suite
+from cockpit.cli.common import duration, open_store, percent, print_json, print_table, say
+from cockpit.cli.queue import tick
+from cockpit.datasets import is_ready
+from cockpit.suite import fill
+from cockpit.suite.plan import TO_ENQUEUE, Entry, Plan
+
+_WORDS = {
+    "done": "done",
+    "training": "training",
+    "waiting": "waits",
+    "resume": "to resume",
+    "missing": "not run",
+    "untested": "not tested",
+    "left": "left to you",
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Suite:
+    """Show how the seed's tables stand here, network by network; `--enqueue` trains what is missing or broke off.
+
+    Every network of the tables on CIFAR-10 and CIFAR-100 under the seed's recipe, each tested at its end. A finished
+    and tested run of the very recipe counts, whoever made it; what trains or waits is not enqueued again; what was
+    stopped, failed or lost is resumed, once more after a failure.
+    """
+
+    only: Annotated[str, arg(metavar="GLOB[,GLOB]")] = ""
+    """Networks of the whole catalogue: resnet18,vgg*. Default: those for which the tables have a figure."""
+    dataset: Annotated[str, arg(metavar="NAME[,NAME]")] = ""
+    """Datasets. Default: cifar10,cifar100."""
+    seeds: Annotated[str, arg(metavar="N[,N]")] = ""
+    """A run of each. Default: 0, the recipe's own; 1,2,3 gives a spread."""
+    epochs: Annotated[str, arg(metavar="N")] = ""
+    """A rehearsal of so many epochs: another recipe, whose results count for no table. Default: the seed's 200."""
+    device: str = "auto"
+    """What to train on and to estimate for: auto, cpu, mps, cuda or cuda:<n>."""
+    enqueue: bool = False
+    """Put what is missing or broke off into the queue, the cheapest first."""
+    retry: bool = False
+    """Resume what failed twice, too."""
+    runs: Path | None = None
+    """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+    json: bool = False
+    """Print JSON."""
+
+    def execute(self) -> int:
+        """Enqueue if that is asked for, then print how everything stands."""
+        recipes = suite.rows(self.only, self.dataset, self.seeds, self.epochs)
+        store = open_store(self.runs)
+        if self.enqueue:
+            enqueued = fill.fill(store, recipes, device=self.device, retry=self.retry)
+            say(f"{len(enqueued)} enqueued" if enqueued else "nothing is to be enqueued")
+            tick(store)
+        plan = fill.look(store, recipes, device=self.device, retry=self.retry)
+        if self.json:
+            print_json(plan)
+            return 0
+        _print_entries(plan.entries, with_seed=bool(self.seeds))
+        if plan.rehearsal:
+            say("a rehearsal: these recipes are not the seed's, and their results count for no table")
+        counts = ", ".join(f"{count} {_WORDS[state]}" for state, count in plan.counts.items())
+        say(f"{len(plan.entries)} runs: {counts}")
+        for line in tell_total(plan):
+            say(line)
+        if plan.total.runs and not self.enqueue:
+            _say_what_to_do(plan, [entry.dataset for entry in plan.entries])
+        return 0
+
+
+def _print_entries(entries: Sequence[Entry], *, with_seed: bool) -> None:
+    heads = ["model", "dataset", "seed", "state", "epoch", "time", "top-1", "run", "why"]
+    rows = [
+        [
+            entry.model,
+            entry.dataset,
+            str(entry.seed),
+            _WORDS[entry.state],
+            f"{entry.epoch}/{entry.epochs}",
+            _time(entry),
+            percent(entry.top1),
+            entry.run,
+            "" if entry.state == "done" else entry.detail,
+        ]
+        for entry in entries
+    ]
+    order = ("model", "dataset", "state", "time", *(["seed"] if with_seed else []), "epoch", "top-1", "why", "run")
+    print_table(heads, rows, right=(2, 4, 5, 6), order=order, cut=("why",))
+
+
+def _time(entry: Entry) -> str:
+    """Return what a run took, or will take yet; what is scaled from other networks has a tilde."""
+    if entry.state == "done":
+        return duration(entry.elapsed_s)
+    if entry.left is None:
+        return ""
+    return f"{'' if entry.left.measured else '~'}{duration(entry.left.seconds)} left"
+
+
+def tell_total(plan: Plan) -> list[str]:
+    """Return in sentences what is to be done yet, and on what that rests; nothing when nothing is."""
+    total = plan.total
+    if not total.runs:
+        return []
+    if total.seconds is None or total.low_s is None or total.high_s is None:
+        return [
+            f"how long that takes is not known: no run of this recipe's batch size has trained an epoch on "
+            f"{plan.device} yet"
+        ]
+    span = f" ({duration(total.low_s)} to {duration(total.high_s)})" if total.high_s > 1.05 * total.low_s else ""
+    if total.measured == total.runs:
+        basis = "from the speed of runs on it"
+    else:
+        known = f"{', '.join(total.networks_measured[:4])}{' and others' if len(total.networks_measured) > 4 else ''}"
+        basis = f"~: not measured there, its FLOPs scaled from {known}"
+    return [f"about {duration(total.seconds)}{span} for the rest, one after another on {plan.device}; {basis}"]
+
+
+def _say_what_to_do(plan: Plan, datasets: Sequence[str]) -> None:
+    wanted = sum(entry.state in TO_ENQUEUE for entry in plan.entries)
+    absent = [name for name in dict.fromkeys(datasets) if not is_ready(name)]
+    if absent:
+        say(f"not here yet: {', '.join(absent)}; `cockpit data get NAME` fetches it, else the first run does")
+    if wanted:
+        say(f"`cockpit suite --enqueue`, with the same flags, puts {wanted} into the queue")

@@ -1,0 +1,246 @@
+"""Own results beside the published ones: mean and spread over seeds, what beats what, what was not run. Pure.
+
+Only runs of the seed's recipe that are finished, and tested with their best checkpoint, count. What else was tested
+stands apart, with why it does not count.
+"""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from cockpit import seed_tables, status
+from cockpit.provenance import Provenance
+from cockpit.status import RunInfo
+from nets import MODELS
+from nets.spec import Source
+
+Verdict = Literal["above", "level", "below"]
+"""How a mean stands to a published figure; level is within the spread of the seeds, or the same to 0.01 %."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One tested run; a figure counts only with the folder that it is from."""
+
+    run: str
+    """The folder's name."""
+    model: str
+    """Network."""
+    dataset: str
+    """Dataset."""
+    seed: int | None
+    """Random seed; None when the recipe cannot be read."""
+    why_not: str
+    """Why it does not count for the table, for example "preset fast · epochs 3"; empty when it does."""
+    top1: float
+    """Of the test, 0-1."""
+    top5: float
+    """0-1."""
+    epochs: int
+    """Planned."""
+    elapsed_s: float
+    """Training seconds."""
+    launched: float | None
+    """Wall clock of the newest launch, unix seconds."""
+    made: Provenance
+    """Where and by what."""
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """A published figure, and how the mean stands to it."""
+
+    top1: float
+    """0-1."""
+    top5: float | None
+    """0-1; None where none is published."""
+    note: str
+    """What keeps it from being like for like."""
+    verdict: Verdict | None
+    """None where nothing was run."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A network on a dataset under the seed's recipe."""
+
+    model: str
+    """Network."""
+    dataset: str
+    """Dataset."""
+    params: int | None
+    """Parameters at 10 classes."""
+    standing: str
+    """What there is in place of a result: "not run", "running, epoch 12 of 200"; empty where there is one."""
+    seeds: tuple[int, ...] = ()
+    """A run of each counts; the spread is over these."""
+    top1: float | None = None
+    """Mean over them, 0-1."""
+    top1_spread: float | None = None
+    """Sample standard deviation; None of a single run."""
+    top5: float | None = None
+    """Mean, 0-1."""
+    top5_spread: float | None = None
+    """Sample standard deviation."""
+    elapsed_s: float | None = None
+    """Mean training seconds; None where they were trained on different hardware, as the next two."""
+    img_per_s: float | None = None
+    """Mean training images a second."""
+    devices: tuple[str, ...] = ()
+    """What they were trained on."""
+    commits: tuple[str, ...] = ()
+    """By which commits of the cockpit."""
+    versions: tuple[str, ...] = ()
+    """With which programs: "torch 2.9.0"."""
+    seed_figure: Figure | None = None
+    """The seed's."""
+    peer_figure: Figure | None = None
+    """The best of other well-known tables."""
+    runs: tuple[str, ...] = ()
+    """The folders that count, one a seed."""
+
+
+class Board(msgspec.Struct, frozen=True, kw_only=True):
+    """What `cockpit report --format json` writes."""
+
+    rows: tuple[Row, ...]
+    """By dataset, then in the order of the catalogue."""
+    results: tuple[Result, ...]
+    """The runs that count."""
+    others: tuple[Result, ...]
+    """What else was tested."""
+
+
+def make_board(infos: Sequence[RunInfo], made: Mapping[str, Provenance], *, whole: bool = True) -> Board:
+    """Return the table of some runs.
+
+    Args:
+        infos: The runs, the newest first.
+        made: Where and by what each tested run was made, by its id.
+        whole: Whether to list the rows of the seed's tables that were not run, too.
+    """
+    tested = [_result(info, made.get(info.id, Provenance())) for info in reversed(infos) if info.test]
+    counted: dict[tuple[str, str], dict[int, Result]] = {}
+    others: list[Result] = []
+    for result in [each for each in tested if each]:
+        if result.why_not or result.seed is None:
+            others.append(result)
+            continue
+        by_seed = counted.setdefault((result.dataset, result.model), {})
+        first = by_seed.setdefault(result.seed, result)
+        if first is not result:  # the first counts, or the luckiest of many could be taken
+            others.append(msgspec.structs.replace(result, why_not=f"repeats seed {result.seed} of {first.run}"))
+    tables = [(dataset, model) for dataset in seed_tables.DATASETS for model in seed_tables.networks()]
+    keys = dict.fromkeys([*(tables if whole else ()), *counted])
+    standings = _standings(infos)
+    return Board(
+        rows=tuple(
+            _row(dataset, model, [*counted.get((dataset, model), {}).values()], standings.get((dataset, model)))
+            for dataset, model in sorted(keys, key=_place)
+        ),
+        results=tuple(result for by_seed in counted.values() for result in by_seed.values()),
+        others=tuple(sorted(others, key=lambda each: _place((each.dataset, each.model)))),
+    )
+
+
+def _place(key: tuple[str, str]) -> tuple[int, str, int, str]:
+    dataset, model = key
+    of_tables = [*seed_tables.DATASETS, dataset].index(dataset)
+    return of_tables, dataset, [*MODELS, model].index(model), model
+
+
+def _result(info: RunInfo, made: Provenance) -> Result | None:
+    if info.test is None:
+        return None
+    return Result(
+        run=info.id,
+        model=info.model,
+        dataset=info.dataset,
+        seed=info.recipe.seed if info.recipe else None,
+        why_not=why_not(info),
+        top1=info.test.top1,
+        top5=info.test.top5,
+        epochs=info.epochs,
+        elapsed_s=info.elapsed_s,
+        launched=info.launched,
+        made=made,
+    )
+
+
+def why_not(info: RunInfo) -> str:
+    """Return why a run does not count for the table; empty when it does, once it is tested."""
+    reasons = []
+    if info.recipe is None:
+        reasons.append("its recipe cannot be read")
+    elif not seed_tables.is_seeds(info.recipe):
+        reasons.append(info.changes or "its network or dataset is not known here")
+    if info.status != "finished":
+        reasons.append(f"{info.status} at epoch {info.epoch} of {info.epochs}")
+    if info.test and info.test.is_outdated(info.best_epoch):
+        reasons.append(f"tested at epoch {info.test.epoch}, its best is {info.best_epoch}")
+    return " · ".join(reasons)
+
+
+def _standings(infos: Iterable[RunInfo]) -> dict[tuple[str, str], str]:
+    """Return how far the runs of the seed's recipe are that are not finished, by dataset and network."""
+    found: dict[tuple[str, str], tuple[int, str]] = {}
+    for info in infos:
+        if info.status == "finished" or info.recipe is None or not seed_tables.is_seeds(info.recipe):
+            continue
+        text = f"{info.status}, epoch {info.epoch} of {info.epochs}" if info.epoch else info.status
+        key = (info.dataset, info.model)
+        found[key] = max(found.get(key, (-1, "")), (info.epoch + (info.status in status.LIVE), text))
+    return {key: text for key, (_, text) in found.items()}
+
+
+def _row(dataset: str, model: str, results: Sequence[Result], standing: str | None) -> Row:
+    params = MODELS[model].params if model in MODELS else None
+    top1, top1_spread = _mean([each.top1 for each in results])
+    top5, top5_spread = _mean([each.top5 for each in results])
+    alike = len({each.made.key for each in results}) == 1
+    speeds = [each.made.img_per_s for each in results if each.made.img_per_s]
+    return Row(
+        model=model,
+        dataset=dataset,
+        params=params,
+        standing="" if results else standing or "not run",
+        seeds=tuple(sorted(each.seed for each in results if each.seed is not None)),
+        top1=top1,
+        top1_spread=top1_spread,
+        top5=top5,
+        top5_spread=top5_spread,
+        elapsed_s=_mean([each.elapsed_s for each in results])[0] if alike else None,
+        img_per_s=_mean(speeds)[0] if alike else None,
+        devices=_distinct(each.made.device for each in results),
+        commits=_distinct(each.made.commit for each in results),
+        versions=_distinct(f"{name} {version}" for each in results for name, version in each.made.versions.items()),
+        seed_figure=_figure(model, dataset, "seed", top1, top1_spread),
+        peer_figure=_figure(model, dataset, "peer", top1, top1_spread),
+        runs=tuple(each.run for each in results),
+    )
+
+
+def _mean(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """Return mean and sample standard deviation, None where there are too few."""
+    if not values:
+        return None, None
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
+
+
+def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(text for text in dict.fromkeys(texts) if text)
+
+
+def _figure(model: str, dataset: str, source: Source, mean: float | None, spread: float | None) -> Figure | None:
+    found = seed_tables.published(model, dataset, source)
+    if found is None:
+        return None
+    verdict = None if mean is None else judge(mean, spread, found.top1)
+    return Figure(top1=found.top1, top5=found.top5, note=found.note or "", verdict=verdict)
+
+
+def judge(mean: float, spread: float | None, figure: float) -> Verdict:
+    """Return how a mean stands to a published figure, which has two decimals of per cent."""
+    apart = round(mean, 4) - figure
+    if abs(apart) < 5e-5 or (spread is not None and abs(apart) <= spread):
+        return "level"
+    return "above" if apart > 0 else "below"
