@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from cockpit.series import Series
 
 FORMATS = (".png", ".svg")
-_STYLE = "tableau-colorblind10"
-"""matplotlib's own cycle of ten colours that are told apart whoever sees them."""
+_STYLE = "petroff10"
+"""matplotlib's cycle of ten colours that are told apart whoever sees them (Petroff, arXiv 2107.02270)."""
 _TWO_COLUMNS = 48
 """Characters; longer names stand one below another in the legend."""
 
@@ -87,7 +87,7 @@ def _draw_run(run: Named, color: str, loss: "Axes", top1: "Axes", lr: "Axes"):
 
 
 def _dress(axes: "Axes", title: str, *, log: bool = False) -> None:
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
     axes.set_title(title)
     axes.set_xlabel("epoch")
@@ -96,3 +96,6 @@ def _dress(axes: "Axes", title: str, *, log: bool = False) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if log:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())

@@ -4,11 +4,16 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
+from cockpit import provenance, scoreboard, scoreboard_text, status
 from cockpit.recipe import options
+from cockpit.store import RunStore
 from nets import MODELS
 from nets.spec import ModelSpec
 
 README = Path(__file__).parents[1] / "README.md"
+REFERENCE = README.parent / "runs" / "reference"
 
 
 def recipe_table() -> str:
@@ -43,7 +48,18 @@ def _published(spec: ModelSpec, dataset: str) -> str:
     return " / ".join("–" if top1 is None else f"{top1:.2%}".removesuffix("%") for top1 in found.values())
 
 
-TABLES: dict[str, Callable[[], str]] = {"recipe": recipe_table, "networks": network_table}
+def results_table() -> str:
+    """What the runs in runs/reference have reached, and how much of the seed's tables was not run."""
+    runs = RunStore(REFERENCE).list()
+    infos = [status.describe(run, number=False) for run in runs]
+    board = scoreboard.make_board(infos, {run.id: provenance.trace(run) for run in runs})
+    ran = sum(bool(row.seeds) for row in board.rows)
+    told = f"{ran} of the {len(board.rows)} rows of the seed's tables have been run under its recipe so far."
+    kept = msgspec.structs.replace(board, rows=tuple(row for row in board.rows if row.seeds))
+    return f"{told}\n\n{scoreboard_text.markdown(kept)}" if ran or board.others else told
+
+
+TABLES: dict[str, Callable[[], str]] = {"recipe": recipe_table, "networks": network_table, "results": results_table}
 
 
 def with_tables(text: str) -> str:

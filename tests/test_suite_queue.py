@@ -1,0 +1,189 @@
+"""A suite through the real queue: nothing is enqueued or trained twice, whoever is killed in the middle."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+
+import pytest
+from tiny import HELD_TRAINER, make_trainer, ran
+from waiting import wait_for
+
+from cockpit import launch, records, status, suite
+from cockpit.cli import main
+from cockpit.dispatch import order, tick
+from cockpit.recipe import Recipe
+from cockpit.records import decode_lines
+from cockpit.store import Run, RunStore
+from cockpit.suite import fill
+from cockpit.tickets import QueueBusyError
+
+
+@pytest.fixture
+def store(tmp_path, data_dir):
+    """A folder whose queue starts nothing."""
+    store = RunStore(tmp_path / "runs")
+    order.pause(store, True)
+    return store
+
+
+def recipes_of(store: RunStore) -> list[Recipe]:
+    return [run.recipe for run in store.list()]
+
+
+def test_looking_writes_nothing(tmp_path, data_dir):
+    store = RunStore(tmp_path / "runs")
+    assert fill.look(store, suite.rows(), device="cpu").counts == {"missing": 54}
+    assert not store.root.exists()
+
+
+def test_what_is_missing_is_enqueued_once_and_the_cheapest_first(store):
+    rows = suite.rows("resnet18,mobilenetv1,vgg11_bn", "cifar10", "1,2")
+    runs = fill.fill(store, rows, device="cpu")
+    assert [(run.recipe.model, run.recipe.seed) for run in runs] == [
+        (model, seed) for model in ("mobilenetv1", "vgg11_bn", "resnet18") for seed in (1, 2)
+    ]
+    assert fill.fill(store, rows, device="cpu") == []
+    assert len(store.list()) == 6
+    more = fill.fill(store, suite.rows("resnet18,mobilenetv1", "cifar10", "1,2,3"), device="cpu")
+    assert [(run.recipe.model, run.recipe.seed) for run in more] == [("mobilenetv1", 3), ("resnet18", 3)]
+
+
+def test_a_run_that_somebody_else_made_counts(store):
+    own = order.enqueue(store, suite.rows("resnet18", "cifar10"), device="cpu")
+    order.enqueue(store, [Recipe(model="resnet18", dataset="cifar100", lr=0.05).complete()], device="cpu")
+    runs = fill.fill(store, suite.rows("resnet18"), device="cpu")
+    assert [run.recipe.dataset for run in runs] == ["cifar100"]
+    assert own[0].id not in [run.id for run in runs]
+
+
+def test_what_was_taken_out_of_the_queue_waits_again_in_its_place(store):
+    rows = suite.rows("resnet18,mobilenetv1", "cifar10")
+    runs = fill.fill(store, rows, device="cpu")
+    for run in runs:
+        assert order.withdraw(store, run)
+    again = fill.fill(store, rows, device="cpu")
+    assert [run.id for run in again] == [run.id for run in runs]
+    assert len(store.list()) == 2
+
+
+def test_what_the_queue_gave_up_is_left_until_it_is_asked_for(tmp_path, data_dir, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    store, rows = RunStore(tmp_path / "runs"), suite.rows("mobilenetv1", "cifar10")
+    (run,) = fill.fill(store, rows, device="cpu")
+    tick(store)
+    assert status.describe(run).status == "failed"
+    (entry,) = fill.look(store, rows, device="cpu").entries
+    assert entry.state == "left"
+    assert "could not be launched" in entry.detail
+    assert fill.fill(store, rows, device="cpu") == []
+    assert [again.id for again in fill.fill(store, rows, device="cpu", retry=True)] == [run.id]
+    assert status.describe(run).status == "waiting"
+
+
+def test_failures_are_counted_by_attempt(store):
+    run = store.create(Recipe().complete())
+    with run.append_metrics() as lines:
+        for attempt, state in ((1, "failed"), (1, "failed"), (2, "stopped"), (3, "failed")):
+            lines.append(records.encode(records.Phase(time=1.0, state=state, attempt=attempt)))
+    assert fill.count_failures(run) == 2
+
+
+def test_two_who_fill_at_once_do_not_find_the_same_missing(store):
+    with fill._alone(store), pytest.raises(QueueBusyError, match="ask again"):
+        fill.fill(store, suite.rows("resnet18"), device="cpu")
+    assert store.list() == []
+
+
+def test_each_is_trained_once(tmp_path, data_dir, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(make_trainer(tmp_path, HELD_TRAINER)))
+    store, rows = RunStore(tmp_path / "runs"), suite.rows("resnet18,mobilenetv1", "cifar10")
+    fill.fill(store, rows, device="cpu")
+    tick(store)
+    assert fill.look(store, rows, device="cpu").counts == {"training": 1, "waiting": 1}
+    assert fill.fill(store, rows, device="cpu") == []
+    (store.root / ".go").touch()
+    wait_for(lambda: len(ran(store)) == 1, what="the first")
+
+
+_FILL = """
+import sys
+from pathlib import Path
+from cockpit import suite
+from cockpit.store import RunStore
+from cockpit.suite import fill
+print("filling", flush=True)
+fill.fill(RunStore(Path(sys.argv[1])), suite.rows(), device="cpu")
+"""
+
+
+@pytest.mark.slow
+def test_killed_while_it_fills_the_next_goes_on(store):
+    killed = 0
+    for _ in range(12):
+        filling = subprocess.Popen([sys.executable, "-c", _FILL, str(store.root)], stdout=subprocess.PIPE, text=True)
+        assert filling.stdout is not None
+        filling.stdout.readline()
+        try:
+            filling.wait(random.random() * 0.3)
+        except subprocess.TimeoutExpired:
+            filling.kill()
+            killed += 1
+        filling.communicate()
+    fill.fill(store, suite.rows(), device="cpu")
+    found = recipes_of(store)
+    assert killed
+    assert len(found) == 54
+    assert {(recipe.model, recipe.dataset) for recipe in found} == {(r.model, r.dataset) for r in suite.rows()}
+    assert fill.look(store, suite.rows(), device="cpu").counts == {"waiting": 54}
+
+
+@pytest.fixture
+def real_store(tmp_path, tiny):
+    """A folder whose trainers do not outlive the test."""
+    store = RunStore(tmp_path / "runs")
+    yield store
+    order.pause(store, True)
+    for run in store.list():
+        order.withdraw(store, run)
+        launch.send(run, "kill")
+
+
+@pytest.mark.slow
+def test_a_rehearsal_from_end_to_end_with_a_trainer_killed_on_the_way(real_store, capsys):
+    """Three real runs on a small dataset; the second is killed with -9 in the middle, one is stopped."""
+    words = ["suite", "--only", "resnet20,mobilenetv1,shufflenetv1_g1", "--dataset", "tiny", "--epochs", "6"]
+    words += ["--device", "cpu", "--runs", str(real_store.root), "--json"]
+
+    def ask(*more: str) -> dict:
+        assert main([*words, *more]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    def training_beyond(epoch: int) -> Run | None:
+        infos = [status.describe(run) for run in real_store.list()]
+        found = [info for info in infos if info.status == "running" and info.epoch >= epoch]
+        return Run(real_store.root / found[0].id) if found else None
+
+    assert ask()["counts"] == {"missing": 3}
+    assert ask("--enqueue")["rehearsal"] is True
+    victim = wait_for(lambda: training_beyond(1), what="an epoch")
+    os.kill(victim.launches()[-1].pid, signal.SIGKILL)
+    wait_for(lambda: status.describe(victim).status == "lost", what="its end")
+    ask("--enqueue")
+    assert len(real_store.list()) == 3
+    wait_for(lambda: ask("--enqueue")["counts"] == {"done": 3}, timeout_s=200, every_s=1, what="all of it")
+
+    entries = ask("--enqueue")["entries"]
+    assert {entry["model"] for entry in entries} == {"resnet20", "mobilenetv1", "shufflenetv1_g1"}
+    assert all(entry["epoch"] == 6 and entry["top1"] is not None for entry in entries)
+    runs = real_store.list()
+    assert len(runs) == 3
+    assert sorted(len(run.launches()) for run in runs) == [1, 1, 2]
+    for run in runs:
+        found = decode_lines(run.metrics_path.read_bytes().splitlines())
+        assert [record.epoch for record in found if isinstance(record, records.Epoch)] == [1, 2, 3, 4, 5, 6]
+    (other, *_) = ask("--seeds", "1")["entries"]
+    assert other["state"] == "missing"
+    assert other["left"]["measured"]
