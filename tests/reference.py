@@ -23,7 +23,10 @@ def keep(home: Path, reference: Path = REFERENCE) -> Path:
     for name in ("recipe.json", "metrics.jsonl"):
         (copy.path / name).write_bytes((run.path / name).read_bytes())
     for launch in run.launches():
-        words = [word.replace(str(run.path.resolve()), run.id) for word in launch.argv[1:] if word != "--lock-fd"]
+        words = [word.replace(str(run.path.resolve()), run.id) for word in launch.argv[1:]]
+        if "--lock-fd" in words:
+            place = words.index("--lock-fd")
+            del words[place : place + 2]
         copy.append_launch(msgspec.structs.replace(launch, argv=["python", *words], host="", boot_id=""))
     copy.write_test_report(msgspec.structs.replace(report, predictions=""))
     return copy.path
