@@ -181,12 +181,15 @@ def why_not(info: RunInfo) -> str:
 
 
 def _standings(infos: Iterable[RunInfo]) -> dict[tuple[str, str], str]:
-    """Return how far the runs of the seed's recipe are that are not finished, by dataset and network."""
+    """Return how the furthest run of the seed's recipe stands that does not count, by dataset and network."""
     found: dict[tuple[str, str], tuple[int, str]] = {}
     for info in infos:
-        if info.status == "finished" or info.recipe is None or not seed_tables.is_seeds(info.recipe):
+        if info.recipe is None or not seed_tables.is_seeds(info.recipe):
             continue
-        text = f"{info.status}, epoch {info.epoch} of {info.epochs}" if info.epoch else info.status
+        if info.status == "finished":
+            text = "finished, its best checkpoint not tested"
+        else:
+            text = f"{info.status}, epoch {info.epoch} of {info.epochs}" if info.epoch else info.status
         key = (info.dataset, info.model)
         found[key] = max(found.get(key, (-1, "")), (info.epoch + (info.status in status.LIVE), text))
     return {key: text for key, (_, text) in found.items()}

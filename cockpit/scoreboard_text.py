@@ -12,7 +12,23 @@ from cockpit.scoreboard import Board, Figure, Result, Row
 
 FORMATS = ("md", "csv", "json")
 _MARKS = {"above": "▲", "level": "≈", "below": "▼", None: ""}
-_HEADS = ["network", "params", "top-1", "n", "seed's", "peers'", "top-5", "seed's top-5", "time", "img/s", "device"]
+_HEADS = [
+    "network",
+    "params",
+    "top-1",
+    "n",
+    "seed's",
+    "peers'",
+    "top-5",
+    "seed's top-5",
+    "time",
+    "img/s",
+    "device",
+    "commit",
+]
+_OTHER_HEADS = ["network", "dataset", "why it does not count", "top-1", "top-5", "time", "img/s", "device", "commit"]
+_WORDS = frozenset({"network", "dataset", "why it does not count", "device", "commit"})
+"""Columns that are aligned at their left ends."""
 _LEGEND = (
     "▲ above the published figure, ▼ below it, ≈ within the spread. ± is the sample standard deviation over n seeds; "
     "where n is 1 there is none, and a single run may lie above or below by luck alone."
@@ -33,24 +49,25 @@ class Section(NamedTuple):
 
 
 def sections(board: Board) -> list[Section]:
-    """Return a table a dataset of what counts, then one of what else was tested."""
+    """Return a table a dataset of what counts, then one of what else was tested; columns without any value are none."""
     found = []
     for dataset in dict.fromkeys(row.dataset for row in board.rows):
-        rows = [row for row in board.rows if row.dataset == dataset]
-        with_commit = any(row.commits for row in rows)
-        found.append(
-            Section(
-                f"{_title(dataset)}, the seed's recipe",
-                [*_HEADS, *(["commit"] if with_commit else [])],
-                [_cells(row) + ([_commits(row.commits)] if with_commit else []) for row in rows],
-                (1, 2, 3, 4, 5, 6, 7, 8, 9),
-            )
-        )
+        cells = [_cells(row) for row in board.rows if row.dataset == dataset]
+        found.append(_section(f"{_title(dataset)}, the seed's recipe", _HEADS, cells))
     if board.others:
-        heads = ["network", "dataset", "why it does not count", "top-1", "top-5", "time", "img/s", "device", "commit"]
-        rows = [_other(result) for result in board.others]
-        found.append(Section("Other tested runs, which count for no mark", heads, rows, (3, 4, 5, 6)))
+        cells = [_other(result) for result in board.others]
+        found.append(_section("Other tested runs, which count for no mark", _OTHER_HEADS, cells))
     return found
+
+
+def _section(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Section:
+    filled = [place for place in range(len(heads)) if any(row[place] for row in rows)]
+    return Section(
+        title,
+        [heads[place] for place in filled],
+        [[row[place] for place in filled] for row in rows],
+        tuple(new for new, place in enumerate(filled) if heads[place] not in _WORDS),
+    )
 
 
 def _title(dataset: str) -> str:
@@ -70,6 +87,7 @@ def _cells(row: Row) -> list[str]:
         "" if row.elapsed_s is None else _time(row.elapsed_s),
         "" if row.img_per_s is None else f"{row.img_per_s:,.0f}",
         ", ".join(row.devices),
+        _commits(row.commits),
     ]
 
 

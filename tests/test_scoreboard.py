@@ -4,16 +4,21 @@ import csv
 import dataclasses
 import io
 import json
+import socket
 import statistics
+import sys
+from pathlib import Path
 
 import msgspec
 import pytest
+from reference import keep
 
 from cockpit import provenance, scoreboard, scoreboard_text, seed_tables, status
 from cockpit.provenance import Provenance
 from cockpit.recipe import changes
 from cockpit.scoreboard import Board, judge, make_board
 from cockpit.status import RunInfo, TestScores
+from cockpit.store import Run
 
 H200 = Provenance(
     device="NVIDIA H200", host="a", img_per_s=40_000.0, commit="0123456789ab+", versions={"torch": "2.9.0"}, launches=1
@@ -122,10 +127,15 @@ def test_what_does_not_count_stands_apart_with_the_reason(more, why):
 
 
 def test_an_untested_run_counts_nowhere_and_is_told_of_in_its_row():
-    infos = [run(status="running", epoch=12, test=None), run("resnet34", status="waiting", epoch=0, test=None)]
+    infos = [
+        run(status="running", epoch=12, test=None),
+        run("resnet34", status="waiting", epoch=0, test=None),
+        run("resnet101", test=None),
+    ]
     rows = {row.model: row.standing for row in board(*infos, whole=True).rows if row.dataset == "cifar10"}
     assert rows["resnet18"] == "running, epoch 12 of 200"
     assert rows["resnet34"] == "waiting"
+    assert rows["resnet101"] == "finished, its best checkpoint not tested"
     assert rows["resnet50"] == "not run"
 
 
@@ -171,7 +181,7 @@ def test_text_from_outside_stays_text_in_markdown():
     assert "\n# big" not in text
     assert "<script>" not in text.replace("\\<", "")
     tables = [line for line in text.splitlines() if line.startswith("|")]
-    assert {line.replace("\\|", "").count("|") for line in tables} == {13, 10}
+    assert {line.replace("\\|", "").count("|") for line in tables} == {12, 10}
     assert "vgg16_bn" in text
 
 
@@ -187,9 +197,19 @@ def test_the_standing_of_a_real_run(tiny_run):
     assert "batch_size 16" in result.why_not
 
 
-def test_what_cannot_be_read_is_unknown(tmp_path):
-    from cockpit.store import Run
+def test_a_run_that_is_kept_for_good_tells_the_same_and_nothing_of_its_machine(tiny_run, tmp_path):
+    before, after = status.describe(tiny_run), status.describe(Run(keep(tiny_run.path, tmp_path)))
+    assert (after.status, after.test, after.recipe) == ("finished", before.test, before.recipe)
+    files = [*Path(after.path).iterdir()]
+    assert sorted(file.name for file in files) == ["launches.jsonl", "metrics.jsonl", "recipe.json", "test.json"]
+    whole = b"".join(file.read_bytes() for file in files).decode()
+    for trace in (str(tiny_run.path.parent), socket.gethostname(), sys.executable, status.boot_id()):
+        assert trace not in whole
+    made = provenance.trace(Run(Path(after.path)))
+    assert made == msgspec.structs.replace(provenance.trace(tiny_run), host="")
 
+
+def test_what_cannot_be_read_is_unknown(tmp_path):
     home = tmp_path / "20261126-120000-resnet18-cifar10-0000"
     home.mkdir()
     (home / "launches.jsonl").write_bytes(b"\xff\n[[[\n")

@@ -93,8 +93,11 @@ def _print_entries(entries: Sequence[Entry], *, with_seed: bool) -> None:
         ]
         for entry in entries
     ]
+    filled = [place for place in range(len(heads)) if any(row[place] for row in rows)]
+    right = tuple(new for new, place in enumerate(filled) if heads[place] in ("seed", "epoch", "time", "top-1"))
     order = ("model", "dataset", "state", "time", *(["seed"] if with_seed else []), "epoch", "top-1", "why", "run")
-    print_table(heads, rows, right=(2, 4, 5, 6), order=order, cut=("why",))
+    cells = [[row[place] for place in filled] for row in rows]
+    print_table([heads[place] for place in filled], cells, right=right, order=order, cut=("why",))
 
 
 def _time(entry: Entry) -> str:
@@ -103,7 +106,15 @@ def _time(entry: Entry) -> str:
         return duration(entry.elapsed_s)
     if entry.left is None:
         return ""
-    return f"{'' if entry.left.measured else '~'}{duration(entry.left.seconds)} left"
+    return f"{'' if entry.left.measured else '~'}{_roughly(entry.left.seconds)} left"
+
+
+def _roughly(seconds: float) -> str:
+    """Return an estimated duration as 48 s, 12 min, 17.3 h or 3.9 days."""
+    for limit, unit_s, unit in ((100.0, 1.0, "s"), (6000.0, 60.0, "min")):
+        if seconds < limit:
+            return f"{seconds / unit_s:.0f} {unit}"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86_400 else f"{seconds / 86_400:.1f} days"
 
 
 def tell_total(plan: Plan) -> list[str]:
@@ -116,13 +127,13 @@ def tell_total(plan: Plan) -> list[str]:
             f"how long that takes is not known: no run of this recipe's batch size has trained an epoch on "
             f"{plan.device} yet"
         ]
-    span = f" ({duration(total.low_s)} to {duration(total.high_s)})" if total.high_s > 1.05 * total.low_s else ""
+    span = f" ({_roughly(total.low_s)} to {_roughly(total.high_s)})" if total.high_s > 1.05 * total.low_s else ""
     if total.measured == total.runs:
         basis = "from the speed of runs on it"
     else:
         known = f"{', '.join(total.networks_measured[:4])}{' and others' if len(total.networks_measured) > 4 else ''}"
         basis = f"~: not measured there, its FLOPs scaled from {known}"
-    return [f"about {duration(total.seconds)}{span} for the rest, one after another on {plan.device}; {basis}"]
+    return [f"about {_roughly(total.seconds)}{span} for the rest, one after another on {plan.device}; {basis}"]
 
 
 def _say_what_to_do(plan: Plan, datasets: Sequence[str]) -> None:

@@ -93,7 +93,7 @@ def count_failures(run: Run) -> int:
     """Return how many attempts of a run have failed; one whose launch the queue has given up counts as too many."""
     with contextlib.suppress(CockpitError):
         ticket = run.ticket()
-        if ticket and ticket.refused:
+        if ticket and ticket.refused and ticket.launches == len(run.launches()):
             return MAX_FAILURES
     wanted = (line for line in whole_lines(run.metrics_path) if b'"failed"' in line)
     found = records.decode_lines(wanted)
