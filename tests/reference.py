@@ -27,7 +27,7 @@ def keep(home: Path, reference: Path = REFERENCE) -> Path:
         if "--lock-fd" in words:
             place = words.index("--lock-fd")
             del words[place : place + 2]
-        copy.append_launch(msgspec.structs.replace(launch, argv=["python", *words], host="", boot_id=""))
+        copy.append_launch(msgspec.structs.replace(launch, argv=["python", *words], host="", boot_id="", oom_kills={}))
     copy.write_test_report(msgspec.structs.replace(report, predictions=""))
     return copy.path
 
