@@ -48,6 +48,8 @@ class Report:
     def execute(self) -> int:
         """Print or write the report, or draw the curves."""
         form = self._format()
+        if self.curves and (self.to or self.format):
+            raise CockpitError("--curves draws and prints no table; leave out --to and --format, or --curves")
         store = open_store(self.runs)
         named = {store.get(ref).id for ref in self.run}
         infos = [info for info in find_rows(store, self.filter) if not named or info.id in named]
@@ -93,6 +95,10 @@ class Report:
     def _draw(self, store: RunStore, infos: list[RunInfo]) -> int:
         form = curves_picture.form_of(Path(self.curves))
         begun = [info for info in infos if info.epoch]
+        if self.run:
+            for info in infos:
+                if not info.epoch:
+                    say(f"{info.id} has trained no epoch yet, so it has no curves")
         if len(begun) > MAX_RUNS:
             raise CockpitError(
                 f"{len(begun)} runs have curves and at most {MAX_RUNS} can be told apart; name them, or narrow --filter"

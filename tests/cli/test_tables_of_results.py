@@ -110,6 +110,7 @@ def test_curves_become_files(cockpit, made, tmp_path):
     [
         (("--curves", "c.pdf"), "neither"),
         (("--curves", "c.png"), "at most 8"),
+        (("--curves", "c.png", "--to", "a.md"), "no table"),
         (("--format", "xml"), "md, csv, json"),
         (("--to", "table.txt"), ".md, .csv, .json"),
         (("--json", "--format", "md"), "take one"),
