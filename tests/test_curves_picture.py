@@ -1,6 +1,7 @@
 """Curves as files: each is what its name says, and shows the curves of each run."""
 
 import io
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -50,6 +51,12 @@ def test_eight_runs_and_one_without_an_epoch():
 def test_without_any_epoch_it_says_so():
     with pytest.raises(CockpitError, match="no curves"):
         draw([Named("a", Series())], ".png")
+
+
+def test_without_matplotlib_it_says_what_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # as where it is not installed
+    with pytest.raises(CockpitError, match=r"pip install 'cockpit\[report\]'"):
+        draw([Named("a", learned(2))], ".png")
 
 
 def test_only_what_can_be_drawn_has_a_name():

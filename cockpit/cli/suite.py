@@ -114,7 +114,7 @@ def _roughly(seconds: float) -> str:
     for limit, unit_s, unit in ((100.0, 1.0, "s"), (6000.0, 60.0, "min")):
         if seconds < limit:
             return f"{seconds / unit_s:.0f} {unit}"
-    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86_400 else f"{seconds / 86_400:.1f} days"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86_400 else f"{seconds / 86_400:,.1f} days"
 
 
 def tell_total(plan: Plan) -> list[str]:
