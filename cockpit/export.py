@@ -9,7 +9,7 @@ import math
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
@@ -18,6 +18,9 @@ from cockpit.errors import CockpitError
 from cockpit.recipe import options
 from cockpit.status import RunInfo
 from cockpit.store import RecordTail, Run
+
+if TYPE_CHECKING:
+    from cockpit.series import Series
 
 Table = list[dict[str, Any]]
 """Rows, each with all columns in their order."""
@@ -68,6 +71,19 @@ def export_epochs(run: Run) -> Table:
             case records.Epoch():
                 epochs[record.epoch] = record
     return [{"run": run.id} | msgspec.structs.asdict(epochs[number]) for number in sorted(epochs)]
+
+
+def export_curves(series: "Series") -> Table:
+    """Return a row a point of every curve that a run has recorded, by epoch, by step and by training seconds."""
+    from cockpit.series.curves import Metric
+
+    table: Table = []
+    for metric in get_args(Metric):
+        epochs, steps, times = (series.curve(metric, x) for x in ("epoch", "step", "time"))
+        for epoch, step, seconds, value in zip(epochs.x, steps.x, times.x, epochs.y, strict=True):
+            point = {"metric": metric, "epoch": float(epoch), "step": int(step), "seconds": float(seconds)}
+            table.append(point | {"value": float(value)})
+    return table
 
 
 def encode(table: Table, form: str) -> bytes:

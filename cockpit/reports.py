@@ -74,7 +74,8 @@ def read_report(run: Run) -> Report:
     except CockpitError:
         no_images = f"the images of {test.dataset} are not on this machine"
     try:
-        model = run.recipe.model
+        imported = run.imported()
+        model = imported.model if imported else run.recipe.model
     except CockpitError:
         model = ""
     return Report(

@@ -4,6 +4,7 @@ import io
 from typing import TYPE_CHECKING, NamedTuple
 
 from cockpit import verdict
+from cockpit.results import weights_of
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
@@ -71,7 +72,7 @@ def _draw_head(pen: _Pen, report: "Report") -> None:
     pen.text(_MARGIN, 36, f"{report.model or 'network'} on {test.dataset}", size=34)
     figures = f"top-1 {test.top1:.2%}   top-5 {test.top5:.2%}   loss {test.loss:.4f}   ECE {report.calibration.ece:.2%}"
     pen.text(_MARGIN, 84, figures, size=24, color=_BLUE)
-    scope = f"{test.images:,} test images, epoch {test.epoch}, run {report.run.id}"
+    scope = f"{test.images:,} test images, {weights_of(test.epoch)}, run {report.run.id}"
     pen.text(WIDTH - _MARGIN, 88, scope, size=17, color=_FAINT, anchor="ra")
 
 

@@ -38,6 +38,60 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of the file with what the network said of each image; empty where there is none, as in older runs."""
 
 
+def weights_of(epoch: int) -> str:
+    """Return what the tested weights are of, for people."""
+    return f"epoch {epoch}" if epoch else "imported weights"
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """What imported.json holds, in place of a recipe: where foreign weights came from, and what they are said to be."""
+
+    model: str
+    """Architecture."""
+    dataset: str
+    """The dataset whose classes they tell apart."""
+    source: str
+    """Name of the file that they came from."""
+    sha256: str
+    """Digest of that file."""
+    normalization: str
+    """Where mean and deviation of the pixels come from, in a sentence."""
+    time: Moment
+    """Wall clock of the import, unix seconds."""
+    notes: list[str] = []
+    """What was changed on the way in: prefixes taken away, for example."""
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """How what a file says of real images was compared with what the network says."""
+
+    images: Count
+    """Test images that were compared."""
+    classes: Count
+    """How many classes they are of."""
+    largest_difference: Amount
+    """The largest difference of two logits."""
+    tolerance: Amount
+    """What it had to stay within."""
+    ties: Count
+    """Images whose two best classes are nearer to each other than that, so that the best may be either."""
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """A file, or a folder of event files, that was made of a run."""
+
+    run: str
+    """The run's id."""
+    format: str
+    """What was asked for."""
+    path: str
+    """Where it is."""
+    size_bytes: Count
+    """How large it is, all its parts together."""
+    verified: Verification | None = None
+    """How it was compared with the network; None where there is nothing to compare, or nobody wanted it."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A class that a network takes an image for."""
 

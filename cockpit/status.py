@@ -39,6 +39,7 @@ Status = Literal[
     "stale",
     "unknown",
     "damaged",
+    "imported",
 ]
 
 Value = TypeVar("Value")
@@ -134,7 +135,12 @@ def describe(run: Run, *, number: bool = True) -> RunInfo:
     damage: list[str] = []
     spoiled: list[str] = []
     recipe = _read(lambda: run.recipe, None, damage)
+    imported = _read(run.imported, None, []) if recipe is None else None
+    if imported:
+        damage.clear()  # it has no recipe, and none is missed
     model, dataset, epochs, apart = _read(lambda: _facts(recipe), ("?", "?", 0, ""), damage)
+    if imported:
+        model, dataset, apart = imported.model, imported.dataset, "imported"
     ticket = _read(run.ticket, None, spoiled)  # before the launches: it goes after a launch
     launches = _read(run.launches, [], damage)
     tail = _read(run.tail, Tail(None, None, None), damage)
@@ -143,6 +149,8 @@ def describe(run: Run, *, number: bool = True) -> RunInfo:
         ticket = None
     untold = damage + ([] if launches else spoiled)  # a run that was launched needs no ticket
     status, detail = ("damaged", _listed(untold, run)) if untold else judge(run, launches, tail, ticket)
+    if imported and not untold:
+        status, detail = "imported", f"weights of {imported.source}, SHA-256 {imported.sha256[:12]}"
     damage += spoiled
     epoch = tail.epoch
     report = _read(run.test_report, None, damage)

@@ -112,7 +112,7 @@ class ViT(nn.Module):
                 f"{height}×{width} pixels: resize it to {SIZE}×{SIZE}, or choose another net."
             )
         tokens = self.patches(x).flatten(2).transpose(1, 2)
-        x = torch.cat((self.class_token.expand(len(x), -1, -1), tokens), 1) + self.positions
+        x = torch.cat((self.class_token.expand(x.shape[0], -1, -1), tokens), 1) + self.positions
         x = self.norm(self.blocks(x))
         return self.head(x[:, 0])
 

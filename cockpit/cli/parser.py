@@ -17,6 +17,8 @@ from cockpit.cli import (
     curves,
     datasets,
     doctor,
+    export,
+    import_weights,
     keeping,
     learn,
     log,
@@ -133,6 +135,8 @@ AnyCommand = (
     | Annotated[curves.Curves, subcommand("curves")]
     | Annotated[compare.Compare, subcommand("compare")]
     | Annotated[learn.Learn, subcommand("learn")]
+    | Annotated[export.Export, subcommand("export")]
+    | Annotated[import_weights.ImportWeights, subcommand("import")]
     | Annotated[log.Log, subcommand("log")]
     | Annotated[training.Stop, subcommand("stop")]
     | Annotated[training.Resume, subcommand("resume")]
@@ -173,7 +177,7 @@ def parse(words: Sequence[str]) -> Command:
 
 
 def _read_words(words: Sequence[str]) -> Command:
-    words, switches = _take_switches(_spell_out(words))
+    words, switches = _take_switches(_spell_out(_join_formats(words)))
     registry = ConstructorRegistry()
     registry.primitive_rule(_take_word)
     registry.primitive_rule(_take_folder)
@@ -202,6 +206,18 @@ def _parse(words: Sequence[str]) -> Any:
         description=_DESCRIPTION,
         config=(FlagCreatePairsOff, OmitArgPrefixes, OmitSubcommandPrefixes),
     )
+
+
+def _join_formats(words: Sequence[str]) -> list[str]:
+    """Let the formats of an export stand with spaces between them: `--to onnx torch`."""
+    joined: list[str] = []
+    for word in words:
+        before = joined[-1].partition("=") if joined else ("", "", "")
+        if words[0] == "export" and before[0] == "--to" and (not before[1] or word in export.FORMATS):
+            joined[-1] += f"{',' if before[1] else '='}{word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _spell_out(words: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ from cockpit.cli.common import open_store, percent, print_json, print_table, say
 from cockpit.cli.fields import RunRef
 from cockpit.errors import CockpitError
 from cockpit.reports import Report, read_report, to_json, write_csv, write_file
+from cockpit.results import weights_of
 
 _PAIRS = 15
 """Confused pairs that people are told of; the JSON has all."""
@@ -58,7 +59,7 @@ class ReportRun:
 
 def _print_report(report: Report) -> None:
     test, names = report.test, report.predictions.classes
-    show(f"{test.run}  epoch {test.epoch}  {test.images:,} test images of {test.dataset}")
+    show(f"{test.run}  {weights_of(test.epoch)}  {test.images:,} test images of {test.dataset}")
     show(
         f"top-1 {test.top1:.2%}   top-5 {test.top5:.2%}   loss {test.loss:.4f}   "
         f"ECE {report.calibration.ece:.2%} (confidence less accuracy {report.calibration.bias:+.2%})"

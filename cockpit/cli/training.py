@@ -45,6 +45,10 @@ class Launching:
     """Let it wait for a free device of this machine, print its id and return."""
     priority: Whole = 0
     """With --enqueue: runs of a higher priority come first."""
+    tensorboard: bool = False
+    """Write event files for TensorBoard until the run ends, in a process of its own."""
+    logdir: Annotated[str, arg(metavar="DIR")] = "tensorboard"
+    """With --tensorboard: the folder that `tensorboard --logdir` is told; each run has its own in it."""
     sample_s: Seconds = 2.0
     """Seconds between the live samples of loss, accuracy and speed; 0 records every step."""
     runs: Path | None = None
@@ -55,6 +59,14 @@ class Launching:
     def _launch(self, run: Run, place: str, *, force: bool = False) -> None:
         settings = places.settings_of(run, self.slurm) if place == "slurm" else None
         places.start(run, place, device=self.device, sample_s=self.sample_s, settings=settings, force=force)
+        if self.tensorboard:
+            from cockpit.cli.export import follow_in_background
+
+            follow_in_background(run, self._logdir)
+
+    @property
+    def _logdir(self) -> Path:
+        return Path(os.path.expanduser(self.logdir))
 
     def _place(self, usual: str, *recipes: Recipe) -> str:
         place = self.where or usual
@@ -63,6 +75,15 @@ class Launching:
         places.check(place, self.device, *recipes)
         if place != "slurm" and (self.slurm or self.print_script):
             raise CockpitError("--slurm and --print-script are for Slurm; add --where slurm")
+        if self.tensorboard and (place == "slurm" or self.enqueue):
+            raise CockpitError(
+                "--tensorboard is for a run that begins here and now; later, "
+                "`cockpit export RUN --to tensorboard --live` follows it"
+            )
+        if self.tensorboard:
+            from cockpit.cli.export import prepare_to_follow
+
+            prepare_to_follow(self._logdir)
         return place
 
     def _print_script(self, run: Run, before: Run | None) -> int:
@@ -268,7 +289,7 @@ class Test:
         if self.json:
             print_json(report)
         else:
-            show(f"{run.id}  epoch {report.epoch}  {report.images:,} test images of {report.dataset}")
+            show(f"{run.id}  {results.weights_of(report.epoch)}  {report.images:,} test images of {report.dataset}")
             show(f"top-1 {report.top1:.2%}   top-5 {report.top5:.2%}   loss {report.loss:.4f}")
             if report.predictions:
                 say(f"cockpit runs report {run.id} tells more: by class, by pair, by confidence")

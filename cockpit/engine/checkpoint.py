@@ -21,10 +21,12 @@ from cockpit import durable
 from cockpit.durable import DamagedFileError
 from cockpit.engine.augment import Normalization
 from cockpit.recipe import Recipe
+from cockpit.results import Imported
 from cockpit.store import Run
 
 _FORMAT = 1
-_MEAN, _STD = "normalize.mean", "normalize.std"
+MEAN, STD = "normalize.mean", "normalize.std"
+"""The names of mean and deviation among the weights."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -149,7 +151,7 @@ def save_best(run: Run, snapshot: Snapshot, normalization: Normalization, classe
     state = snapshot.state
     with _waited_for(snapshot):
         tensors = {name: tensor.cpu().contiguous() for name, tensor in snapshot.model.items()}
-    tensors |= {_MEAN: normalization.mean, _STD: normalization.std}
+    tensors |= {MEAN: normalization.mean, STD: normalization.std}
     metadata = {
         "format": "pt",
         "cockpit_format": str(_FORMAT),
@@ -162,6 +164,27 @@ def save_best(run: Run, snapshot: Snapshot, normalization: Normalization, classe
     durable.write_checked(run.best_path, safetensors.torch.save(tensors, metadata))
 
 
+def save_imported(
+    run: Run,
+    weights: dict[str, Tensor],
+    normalization: Normalization,
+    imported: Imported,
+    classes: tuple[str, ...],
+) -> None:
+    """Write foreign weights as the best of a run, saying that they are."""
+    metadata = {
+        "format": "pt",
+        "cockpit_format": str(_FORMAT),
+        "run": run.id,
+        "imported": msgspec.json.encode(imported).decode(),
+        "model": imported.model,
+        "dataset": imported.dataset,
+        "classes": json.dumps(classes),
+    }
+    tensors = weights | {MEAN: normalization.mean.contiguous(), STD: normalization.std.contiguous()}
+    durable.write_checked(run.best_path, safetensors.torch.save(tensors, metadata))
+
+
 class Best(NamedTuple):
     """The best weights of a run."""
 
@@ -169,12 +192,16 @@ class Best(NamedTuple):
     """The network's state dict, on the CPU."""
     normalization: Normalization
     """What the network's inputs were normalised with."""
-    recipe: Recipe
-    """The recipe it was trained by."""
+    model: str
+    """The network."""
+    dataset: str
+    """What it was trained on; imported weights: what they are said to be for."""
+    recipe: Recipe | None
+    """The recipe it was trained by; None of imported weights."""
     epoch: int
-    """The epoch of the weights."""
-    val_acc: float
-    """Validation top-1 of that epoch, 0-1."""
+    """The epoch of the weights; 0 of imported weights."""
+    val_acc: float | None
+    """Validation top-1 of that epoch, 0-1; None of imported weights."""
     classes: tuple[str, ...]
     """Class names; the index is the label."""
     sha256: str
@@ -191,14 +218,16 @@ def load_best(run: Run) -> Best:
     try:
         weights = safetensors.torch.load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
-        normalization = Normalization(weights.pop(_MEAN), weights.pop(_STD))
-        recipe = msgspec.json.decode(header["recipe"], type=Recipe)
+        normalization = Normalization(weights.pop(MEAN), weights.pop(STD))
+        recipe = None if "imported" in header else msgspec.json.decode(header["recipe"], type=Recipe)
         return Best(
             weights=weights,
             normalization=normalization,
+            model=recipe.model if recipe else header["model"],
+            dataset=recipe.dataset if recipe else header["dataset"],
             recipe=recipe,
-            epoch=int(header["epoch"]),
-            val_acc=float(header["val_acc"]),
+            epoch=int(header["epoch"]) if recipe else 0,
+            val_acc=float(header["val_acc"]) if recipe else None,
             classes=tuple(json.loads(header["classes"])),
             sha256=digest,
         )
@@ -216,5 +245,5 @@ def take_up_best(run: Run, state: LoopState) -> None:
         best = load_best(run)
     except DamagedFileError:
         return
-    if best.val_acc > (state.best_val_acc or 0.0):
+    if best.val_acc is not None and best.val_acc > (state.best_val_acc or 0.0):
         state.best_val_acc, state.best_epoch = best.val_acc, best.epoch

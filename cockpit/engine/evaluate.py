@@ -136,16 +136,17 @@ def choose_test_backend(run: Run, device: str) -> Backend:
     Raises:
         CockpitError: When torch has no such device.
     """
-    return choose_backend_of(run, run.recipe, device)
+    imported = run.imported()
+    return choose_backend_of(run, None if imported else run.recipe, device)
 
 
-def choose_backend_of(run: Run, recipe: Recipe, device: str) -> Backend:
-    """Return the same for a run whose recipe is known from elsewhere.
+def choose_backend_of(run: Run, recipe: Recipe | None, device: str) -> Backend:
+    """Return the same for a run whose recipe is known from elsewhere; without one, as of imported weights, in fp32.
 
     Raises:
         CockpitError: When torch has no such device.
     """
-    backend = choose_backend(device, recipe.precision)
+    backend = choose_backend(device, recipe.precision if recipe else "fp32")
     choice = run.choice(backend.name)
     if choice is not None:
         backend = backend._replace(precision=choice.precision)
@@ -158,12 +159,12 @@ def load_network(best: Best, backend: Backend) -> nn.Module:
     Raises:
         DamagedFileError: When the weights are not those of the network that the file names.
     """
-    model = build(best.recipe.model, len(best.classes))
+    model = build(best.model, len(best.classes))
     try:
         model.load_state_dict(best.weights)
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
-        raise DamagedFileError(f"the best checkpoint is not of {best.recipe.model}: {reason}") from error
+        raise DamagedFileError(f"the best checkpoint is not of {best.model}: {reason}") from error
     return model.to(backend.device).to(memory_format=torch.channels_last)
 
 
@@ -175,7 +176,7 @@ def run_test(run: Run, backend: Backend) -> results.TestReport:
             cannot be kept.
     """
     best = load_best(run)
-    dataset = best.recipe.dataset
+    dataset = best.dataset
     spec = datasets.find_dataset(dataset)
     if spec.classes != best.classes:
         raise CockpitError(f"{run.best_path} was trained on other classes than the dataset {dataset} has now")

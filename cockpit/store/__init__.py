@@ -9,11 +9,14 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cockpit import durable
 from cockpit.errors import CockpitError, unknown
 from cockpit.recipe import Recipe, to_json
+from cockpit.results import Imported
+from cockpit.store.entries import write_document
 from cockpit.store.lock import RunBusyError
 from cockpit.store.metrics import RecordTail, Tail
 from cockpit.store.run import Run
@@ -43,7 +46,33 @@ class RunStore:
         Raises:
             CockpitError: When the folder cannot be written.
         """
-        began = f"{time.strftime('%Y%m%d-%H%M%S')}-{recipe.model}-{recipe.dataset}"
+
+        def fill(folder: Path) -> None:
+            durable.write_atomically(folder / "recipe.json", to_json(recipe))
+            if ticket is not None:
+                write_ticket(folder, ticket)
+
+        return self._make(f"{recipe.model}-{recipe.dataset}", fill)
+
+    def create_imported(self, imported: Imported, save_weights: Callable[[Run], None]) -> Run:
+        """Make a run of foreign weights: its folder appears with them and with where they come from, or not at all.
+
+        Args:
+            imported: Where they come from.
+            save_weights: Writes the best checkpoint of the run that it is given, which has another name yet.
+
+        Raises:
+            CockpitError: When the folder cannot be written.
+        """
+
+        def fill(folder: Path) -> None:
+            save_weights(Run(folder))
+            write_document(folder / "imported.json", imported)
+
+        return self._make(f"{imported.model}-{imported.dataset}", fill)
+
+    def _make(self, of: str, fill: Callable[[Path], None]) -> Run:
+        began = f"{time.strftime('%Y%m%d-%H%M%S')}-{of}"
         if not RUN_ID.fullmatch(f"{began}-0000"):
             raise CockpitError(f"{began[:80]!r} is no name for a run; complete the recipe first")
         scratch = None
@@ -51,9 +80,7 @@ class RunStore:
             self.root.mkdir(parents=True, exist_ok=True)
             scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=self.root))
             scratch.chmod(0o755)
-            durable.write_atomically(scratch / "recipe.json", to_json(recipe))
-            if ticket is not None:
-                write_ticket(scratch, ticket)
+            fill(scratch)
             home = _settle(scratch, self.root, began)
             durable.sync_folder(self.root)
         except OSError as error:
@@ -62,6 +89,10 @@ class RunStore:
             raise CockpitError(
                 f"no run can be made in {self.root}: {error.strerror}; choose another folder with --runs"
             ) from error
+        except durable.NoRoomError:
+            if scratch is not None:
+                shutil.rmtree(scratch, ignore_errors=True)
+            raise
         return Run(home)
 
     def list(self) -> list[Run]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from cockpit import files, records, results, tickets
+from cockpit.errors import CockpitError
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe, from_json
 from cockpit.store.entries import append_entry, read_document, read_entries, write_document
@@ -43,7 +44,7 @@ class Run(Submitted, Tested):
 
     def is_there(self) -> bool:
         """Tell whether the folder is that of a run, however damaged, or of something that cannot be looked into."""
-        for name in ("recipe.json", "launches.jsonl", "metrics.jsonl"):
+        for name in ("recipe.json", "launches.jsonl", "metrics.jsonl", "imported.json"):
             try:
                 os.lstat(f"{self.path}/{name}")
             except PermissionError:
@@ -63,6 +64,10 @@ class Run(Submitted, Tested):
         path = self.path / "recipe.json"
         try:
             return from_json(files.read_whole(path, files.DOCUMENT_BYTES), path)
+        except FileNotFoundError as error:
+            if self.imported() is None:
+                raise files.unreadable(path, error) from error
+            raise CockpitError(f"run {self.id} was imported, so it has no recipe") from error
         except OSError as error:
             raise files.unreadable(path, error) from error
 
@@ -181,6 +186,15 @@ class Run(Submitted, Tested):
             remarks = msgspec.structs.replace(remarks, tags=check_tags(tags))
         write_remarks(self.remarks_path, remarks)
         return remarks
+
+    def imported(self) -> results.Imported | None:
+        """Return where the weights came from if they are foreign ones, else None.
+
+        Raises:
+            CockpitError: When imported.json cannot be read, or is not what an import leaves.
+        """
+        path = self.path / "imported.json"
+        return read_document(path, results.Imported, "what an import leaves", "import the weights again")
 
     def estimate(self) -> results.Estimate | None:
         """Return what a preflight found, or None when it found nothing.

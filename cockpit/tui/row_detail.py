@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from cockpit.export import counted
-from cockpit.results import TestReport
+from cockpit.results import TestReport, weights_of
 from cockpit.status import LIVE, OUTDATED, TROUBLED, RunInfo, TestScores
 from cockpit.tui.text import percent, plain, remedy, words
 
@@ -79,7 +79,7 @@ def describe_test(test: TestReport, ece: float | None, best_epoch: int | None, *
     outdated = best_epoch is not None and best_epoch != test.epoch
     style = "bold $text-warning" if outdated else "bold $text-success"
     scores = f"top-1 {percent(test.top1)} % · top-5 {percent(test.top5)} %"
-    at = f"at epoch {test.epoch}; {retest(best_epoch, testing=testing)}" if outdated else f"epoch {test.epoch}"
+    at = f"at epoch {test.epoch}; {retest(best_epoch, testing=testing)}" if outdated else weights_of(test.epoch)
     more = f"loss {test.loss:.3f}" + ("" if ece is None else f" · ECE {percent(ece)} %")
     scope = f"{test.images:,} images" + (f" · {plain(test.device, 40)}" if test.device else "")
     return words((scores, style), (at, style if outdated else ""), (more, "bold"), (scope, "dim"), between=" · ")

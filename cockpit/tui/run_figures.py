@@ -3,6 +3,7 @@
 from textual.content import Content
 
 from cockpit.records import Device
+from cockpit.results import weights_of
 from cockpit.status import LIVE, OUTDATED
 from cockpit.tui.row_detail import describe_remarks, retest
 from cockpit.tui.text import COLORS, bar, cells, duration, percent, plain, remedy, status_word, words
@@ -112,7 +113,7 @@ def note(view: RunView, width: int, *, testing: bool = False) -> Content:
         lines.append(words((result, "bold $text-warning"), more, between=" · "))
     elif report:
         result = f"test top-1 {percent(report.top1)} % · top-5 {percent(report.top5)} %"
-        scope = f"loss {report.loss:.3f} · {report.images:,} images · epoch {report.epoch}"
+        scope = f"loss {report.loss:.3f} · {report.images:,} images · {weights_of(report.epoch)}"
         lines.append(words((result, "bold $text-success"), scope, between=" · "))
     elif info.status == "finished":
         lines.append(Content("not tested yet · t tests the best checkpoint"))

@@ -98,6 +98,7 @@ SYMBOLS = {
     "stale": "!",
     "unknown": "?",
     "damaged": "✗",
+    "imported": "◇",
 }
 """A sign before the status word, so that it reads without colour."""
 
@@ -115,6 +116,7 @@ COLORS = {
     "stale": "text-warning",
     "unknown": "text-warning",
     "damaged": "text-error",
+    "imported": "text-secondary",
 }
 """The theme's variable for each status."""
 
@@ -126,6 +128,7 @@ REMEDIES = {
     "failed": "r tries again from its last checkpoint",
     "lost": "press r",
     "damaged": "d deletes it",
+    "imported": "t tests it",
 }
 """What the user can do about each status."""
 _OF_THE_RECIPE = ("loss is NaN", "out of memory")

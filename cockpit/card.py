@@ -1,0 +1,312 @@
+"""A model card in Markdown: what a network is, what it was made of and by, how well it does, and what nobody measured.
+
+After Mitchell et al. 2019, Model Cards for Model Reporting (arXiv 1810.03993). Text from outside is shown literally.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from cockpit import datasets, durable, records, reports
+from cockpit.errors import CockpitError
+from cockpit.lines import whole_lines
+from cockpit.recipe import command, options
+from cockpit.results import Exported, Imported, TestReport
+from cockpit.store import Run
+from nets.catalog import MODELS
+
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>|#~&!])")
+_MAX_CHARACTERS = 500
+_SHOWN = 5
+"""Classes and pairs that are told of; the report has all."""
+_MANY = 20
+"""More classes are not named one by one."""
+_BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+_LICENCES = {
+    "digits": "the UCI repository has them under CC BY 4.0 (Optical Recognition of Handwritten Digits); "
+    "scikit-learn ships a copy",
+    "cifar10": "its makers name no licence; they ask to cite the report above",
+    "cifar100": "its makers name no licence; they ask to cite the report above",
+}
+"""What is known of the licences of the datasets' images."""
+
+
+class _Weights(NamedTuple):
+    """What the checkpoint says of itself."""
+
+    model: str
+    dataset: str
+    classes: tuple[str, ...]
+    epoch: int
+    val_acc: float | None
+    params: int
+    sha256: str
+
+
+def make_card(run: Run, exported: Sequence[Exported] = ()) -> str:
+    """Return the card of a run's best network.
+
+    Args:
+        run: A run with a checkpoint.
+        exported: The files that were made with the card.
+
+    Raises:
+        CockpitError: When the checkpoint is damaged.
+    """
+    weights = _read_weights(run)
+    imported = run.imported()
+    test = run.test_report()
+    if test is not None and test.sha256 != weights.sha256:
+        test = None  # of an earlier checkpoint
+    parts = [
+        [f"# {_plain(weights.model)} on {_plain(_title(weights.dataset))}", "", _summary(run, weights, test)],
+        ["## The network", "", *_table(_network(weights))],
+        ["## The data", "", *_table(_data(weights))],
+        ["## How it was trained", "", *(_origin(imported) if imported else _training(run))],
+        ["## How well it does", "", *_figures(run, weights, test)],
+        ["## What was not measured", "", *_gaps(weights, imported, test)],
+        ["## How to use it", "", *_usage(run, weights, exported)],
+    ]
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def _read_weights(run: Run) -> _Weights:
+    data, digest = durable.read_checked(run.best_path)
+    try:
+        tensors = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        facts = tensors.pop("__metadata__")
+        recipe = {} if "imported" in facts else json.loads(facts["recipe"])
+        return _Weights(
+            model=str(recipe.get("model") or facts["model"]),
+            dataset=str(recipe.get("dataset") or facts["dataset"]),
+            classes=tuple(map(str, json.loads(facts["classes"]))),
+            epoch=int(facts.get("epoch", 0)),
+            val_acc=float(facts["val_acc"]) if "val_acc" in facts else None,
+            params=sum(_count(tensor["shape"]) for name, tensor in tensors.items() if _is_parameter(name)),
+            sha256=digest,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CockpitError(f"{run.best_path} is not a checkpoint of cockpit: {error}") from error
+
+
+def _is_parameter(name: str) -> bool:
+    return not name.startswith("normalize.") and name.rpartition(".")[2] not in _BUFFERS
+
+
+def _count(shape: Sequence[int]) -> int:
+    total = 1
+    for size in shape:
+        total *= size
+    return total
+
+
+def _title(dataset: str) -> str:
+    try:
+        return datasets.find_dataset(dataset).title
+    except CockpitError:
+        return dataset
+
+
+def _summary(run: Run, weights: _Weights, test: TestReport | None) -> str:
+    told = f"{test.top1:.2%} top-1 on {test.images:,} test images" if test else "not tested"
+    return f"Tells {len(weights.classes)} classes of 32×32 pictures apart: {told}. Run {_code(run.id)} of cockpit."
+
+
+def _network(weights: _Weights) -> Iterable[tuple[str, str]]:
+    spec = MODELS.get(weights.model)
+    yield "architecture", _code(weights.model)
+    if spec:
+        yield "paper", f"{_plain(spec.authors)}: {_plain(spec.paper)}, {spec.year}, arXiv {spec.arxiv}"
+    yield "parameters", f"{weights.params:,}"
+    yield "input", "RGB, 32×32 pixels"
+    few = len(weights.classes) <= _MANY
+    yield "classes", _listed(weights.classes) if few else f"{len(weights.classes)}, {_listed(weights.classes[:3])}, …"
+    yield "weights", f"SHA-256 {_code(weights.sha256)}"
+
+
+def _data(weights: _Weights) -> Iterable[tuple[str, str]]:
+    yield "dataset", _code(weights.dataset)
+    try:
+        spec = datasets.find_dataset(weights.dataset)
+    except CockpitError:
+        yield "source", "not known where this card was written"
+        return
+    yield "source", _plain(spec.source) or "not known"
+    yield "licence", _LICENCES.get(spec.name, "not known to cockpit; who imported the images may know")
+    yield "images", f"{spec.train_images:,} to train and validate on, {spec.test_images:,} to test"
+    if spec.held_out:
+        yield "test images", "a part of the same pictures that was held out: their makers name none"
+
+
+def _origin(imported: Imported) -> list[str]:
+    rows = [
+        ("origin", "imported: how they were trained is not known to cockpit"),
+        ("file", _code(imported.source)),
+        ("SHA-256 of it", _code(imported.sha256)),
+        ("normalisation", _plain(imported.normalization)),
+        ("imported", _day(imported.time)),
+        *(("on the way in", _plain(note)) for note in imported.notes),
+    ]
+    return _table(rows)
+
+
+def _training(run: Run) -> list[str]:
+    recipe = run.recipe
+    launches = run.launches()
+    epoch = run.tail().epoch
+    rows = [(option.name, _code(option.text(getattr(recipe, option.name)))) for option in options()]
+    facts: list[tuple[str, str]] = []
+    if launches:
+        last = launches[-1]
+        facts += [
+            ("begun", _day(launches[0].time)),
+            ("launches", str(len(launches))),
+            ("device", _plain(_how(run) or last.device)),
+            ("versions", _plain(", ".join(f"{name} {version}" for name, version in last.versions.items()))),
+            ("commit", _code(last.git_commit) if last.git_commit else "not known: cockpit was no checkout"),
+        ]
+    if epoch:
+        facts += [("epochs done", f"{epoch.epoch} of {recipe.num_epochs}"), ("time", f"{epoch.elapsed_s:,.0f} s")]
+    try:
+        again = [f"The same again: {_code(command(recipe))}", ""]
+    except CockpitError:  # a network or dataset that is not known here
+        again = []
+    return [*again, *_table(facts), "", *_table(rows)]
+
+
+def _how(run: Run) -> str:
+    """Return device, precision and way of the newest choice that the trainer recorded."""
+    told = ""
+    for record in records.decode_lines(line for line in whole_lines(run.metrics_path) if b'"choice"' in line):
+        if isinstance(record, records.Choice):
+            told = f"{record.device}, {record.precision}, {record.way}"
+    return told
+
+
+def _figures(run: Run, weights: _Weights, test: TestReport | None) -> list[str]:
+    rows = []
+    if weights.val_acc is not None:
+        rows.append(
+            ("validation top-1", f"{weights.val_acc:.2%} at epoch {weights.epoch}, by which the epoch was chosen")
+        )
+    if test is None:
+        return [*_table(rows), "", "These weights were not tested."]
+    rows += [
+        ("test top-1", f"{test.top1:.2%}"),
+        ("test top-5", f"{test.top5:.2%}"),
+        ("test loss", f"{test.loss:.4f}, mean cross-entropy an image"),
+        ("tested", f"{_day(test.time)}, {test.images:,} images, {_plain(test.device)}, {_plain(test.precision)}"),
+    ]
+    try:
+        report = reports.read_report(run)
+    except CockpitError:
+        return [*_table(rows), "", "What it said of each image was not kept, so nothing is known by class."]
+    rows.append(("calibration error", f"{report.calibration.ece:.2%} (ECE, 15 bins)"))
+    worst = sorted((c for c in report.classes if c.accuracy is not None), key=lambda c: c.accuracy or 0.0)[:_SHOWN]
+    names = report.predictions.classes
+    lines = [*_table(rows), "", "The classes that it recognises least:", ""]
+    lines += _table(
+        [(_plain(c.name), f"{c.accuracy:.2%}", f"{c.images:,}") for c in worst], "class", "accuracy", "images"
+    )
+    if report.pairs:
+        found = [(_plain(names[p.label]), _plain(names[p.guess]), f"{p.images:,}") for p in report.pairs[:_SHOWN]]
+        lines += [
+            "",
+            "What it takes for something else most often:",
+            "",
+            *_table(found, "class", "taken for", "images"),
+        ]
+    return lines
+
+
+def _gaps(weights: _Weights, imported: Imported | None, test: TestReport | None) -> list[str]:
+    gaps = [
+        "Other pictures than those of the dataset: other cameras, crops, sizes, noise, or pictures made to deceive."
+    ]
+    if imported:
+        gaps.append("Whether the test images were among those that it was trained on.")
+        gaps.append("Its validation accuracy.")
+    else:
+        gaps.append("How much the figures vary with the seed: they are of one run.")
+    if test is None:
+        gaps.append("Its accuracy on the test images.")
+    gaps.append("Whether it does equally well for what the classes do not name: people, places, makes.")
+    if weights.dataset.startswith("cifar"):
+        gaps.append("The effect of test images that are nearly the same as training images, of which CIFAR has some.")
+    return [f"- {gap}" for gap in gaps]
+
+
+def _usage(run: Run, weights: _Weights, exported: Sequence[Exported]) -> list[str]:
+    lines: list[str] = []
+    if exported:
+        lines += [*_table([_made(one) for one in exported], "file", "format", "compared with the network"), ""]
+    weights_file = next((one.path for one in exported if one.format == "safetensors"), f"{run.id}.safetensors")
+    return [
+        *lines,
+        "With PyTorch and the package `nets` of cockpit:",
+        "",
+        "```python",
+        *usage(weights.model, len(weights.classes), weights_file.rpartition("/")[2]),
+        "```",
+        "",
+        f"`cockpit export {run.id} --to safetensors onnx torch` makes the files.",
+    ]
+
+
+def usage(model: str, num_classes: int, name: str) -> list[str]:
+    """Return the lines of Python that take up exported weights; `images` is (B, 3, 32, 32) uint8."""
+    return [
+        "from nets import build",
+        "from safetensors.torch import load_file",
+        "",
+        f"model, weights = build({model!r}, {num_classes}).eval(), load_file({name!r})",
+        'mean, std = weights.pop("normalize.mean"), weights.pop("normalize.std")',
+        "model.load_state_dict(weights)",
+        "logits = model((images / 255 - mean) / std)  # images: uint8, (batch, 3, 32, 32), RGB",
+    ]
+
+
+def _made(one: Exported) -> tuple[str, str, str]:
+    told = "no" if one.format in ("safetensors", "onnx", "torch") else ""
+    if one.verified:
+        v = one.verified
+        told = (
+            f"{v.images} test images of {v.classes} classes: logits within {v.largest_difference:.1e}, top-1 the same"
+        )
+    return _code(one.path.rpartition("/")[2]), one.format, told
+
+
+def _table(rows: Iterable[tuple[str, ...]], *heads: str) -> list[str]:
+    rows = list(rows)
+    if not rows:
+        return []
+    heads = heads or ("",) * len(rows[0])
+    return [_row(heads), _row(("---",) * len(heads)), *map(_row, rows)]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(_plain, names))
+
+
+def _day(unix_s: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(unix_s))
+
+
+def _line(text: Any) -> str:
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(text)[:_MAX_CHARACTERS])
+
+
+def _plain(text: Any) -> str:
+    """Return text of which Markdown makes nothing."""
+    return _MARKUP.sub(r"\\\1", _line(text))
+
+
+def _code(text: Any) -> str:
+    """Return text as code, in a table too."""
+    return f"`{_line(text).replace('`', chr(39)).replace('|', '¦')}`"

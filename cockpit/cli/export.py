@@ -1,0 +1,249 @@
+"""The command that makes files of a run for other programs: weights, graphs, event files, curves, a model card."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from cockpit import launch
+from cockpit.cli.common import open_store, print_json, say, show
+from cockpit.cli.fields import Seconds
+from cockpit.cli.reading import one_of, read_series
+from cockpit.cli.training import best_run
+from cockpit.errors import CockpitError
+from cockpit.files import open_to_append, unwritable
+from cockpit.results import Exported
+from cockpit.store import Run
+
+_SUFFIXES = {"safetensors": ".safetensors", "onnx": ".onnx", "torch": ".pt2", "csv": ".csv", "card": ".md"}
+"""How the file of a format ends; that of tensorboard is a folder."""
+FORMATS = (*_SUFFIXES, "tensorboard")
+_NETWORKS = ("safetensors", "onnx", "torch")
+LOGDIR = Path("tensorboard")
+"""Where event files go when no folder is named; each run has one of its own in it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Export:
+    """Make files of a run for other programs.
+
+    safetensors: the best weights, a state dict for plain PyTorch, with mean and deviation. onnx, torch (torch.export):
+    the best network, which takes uint8 images (batch, 3, 32, 32) and normalises by itself. These three are compared
+    with the network on 400 test images before they are kept. tensorboard: event files. csv: curves. card: a model card.
+    """
+
+    run: Annotated[Positional[str], arg(metavar="[RUN]")] = ""
+    """Run: its id, the beginning or end of it, or `last`; without it, the best run of --model and --dataset."""
+    to: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FORMAT[,FORMAT]")]
+    """safetensors, onnx, torch, tensorboard, csv or card; several with commas or spaces between."""
+    out: Annotated[str, arg(metavar="PATH")] = ""
+    """A file, if it is one format; else a folder. Default: here, named after the run. Of tensorboard always the folder
+    that `tensorboard --logdir` is told, in which the run has its own; default: ./tensorboard."""
+    model: str = ""
+    """Architecture of the best run to look for."""
+    dataset: str = ""
+    """Dataset of the best run to look for."""
+    live: bool = False
+    """With --to tensorboard: go on writing until the run ends. Ctrl-C only ends the writing."""
+    every: Seconds = 2.0
+    """With --live: seconds between two looks."""
+    unverified: bool = False
+    """Compare nothing, for a machine without the dataset."""
+    force: bool = False
+    """Write over files that are there."""
+    runs: Path | None = None
+    """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
+    json: bool = False
+    """Print what was made as JSON."""
+
+    def execute(self) -> int:
+        """Make them, the card last, which tells of the others; 1 when one says something else than the network."""
+        formats = _read_formats(self.to)
+        store = open_store(self.runs)
+        if self.run:
+            run = store.get(self.run)
+        elif self.model and self.dataset:
+            run = best_run(store, self.model, self.dataset)
+        else:
+            raise CockpitError("name a run, or --model and --dataset to export the best run of that pair")
+        if self.live and formats != ["tensorboard"]:
+            raise CockpitError("--live is for --to tensorboard alone; the other formats are of a run as it stands")
+        paths = _place(run, formats, self.out)
+        if self.live:
+            return self._follow(run, paths["tensorboard"])
+        if {*_NETWORKS, "card"} & {*formats}:
+            launch.check_checkpoint(run)
+        for name, path in paths.items():
+            _check_path(name, path, force=self.force)
+        made: list[Exported] = []
+        failed = False
+        for one in self._make(run, paths, made):
+            if isinstance(one, CockpitError):
+                failed = True
+                say(f"cockpit: {one}")
+                continue
+            made.append(one)
+            if not self.json:
+                show(one.path)
+            say(_tell(one))
+        if self.json:
+            print_json(made)
+        return int(failed)
+
+    def _make(self, run: Run, paths: dict[str, Path], made: Sequence[Exported]) -> Iterator[Exported | CockpitError]:
+        wanted = {name: path for name, path in paths.items() if name in _NETWORKS}
+        if wanted:
+            os.environ.update(launch.TRAINER_ENVIRONMENT | os.environ)  # before torch is loaded
+            from cockpit.engine.exporting import export_network
+
+            yield from export_network(run, wanted, verify=not self.unverified, force=self.force)
+        if "tensorboard" in paths:
+            from cockpit.event_files import write_events
+
+            write_events(run, paths["tensorboard"], force=self.force)
+            yield _made(run, "tensorboard", paths["tensorboard"])
+        if "csv" in paths:
+            from cockpit.export import encode, export_curves
+
+            _write(paths["csv"], encode(export_curves(read_series(run)), ".csv"), force=self.force)
+            yield _made(run, "csv", paths["csv"])
+        if "card" in paths:
+            from cockpit.card import make_card
+
+            _write(paths["card"], make_card(run, made).encode(), force=self.force)
+            yield _made(run, "card", paths["card"])
+
+    def _follow(self, run: Run, folder: Path) -> int:
+        from cockpit.event_files import check_folder, follow_events, require_tensorboard
+
+        require_tensorboard()
+        check_folder(folder, force=True)
+        say(f"writing {folder} until {run.id} ends; `tensorboard --logdir {folder.parent}` shows it")
+        try:
+            follow_events(run, folder, self.every)
+        except KeyboardInterrupt:
+            say(f"no longer writing; {run.id} goes on")
+        if self.json:
+            print_json([_made(run, "tensorboard", folder)])
+        return 0
+
+
+def follow_in_background(run: Run, logdir: Path) -> None:
+    """Start a process that writes a run's event files until it ends, however this one ends.
+
+    Raises:
+        CockpitError: When TensorBoard is not here or the folder cannot be written.
+    """
+    from cockpit.event_files import LOG_NAME
+
+    folder = prepare_to_follow(logdir) / run.id
+    argv = [sys.executable, "-m", "cockpit", "export", run.id, "--runs", str(run.path.absolute().parent)]
+    argv += ["--to", "tensorboard", "--live", "--out", str(logdir.absolute())]
+    try:
+        folder.mkdir(exist_ok=True)
+        log = open_to_append(folder / LOG_NAME)
+        try:
+            subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        finally:
+            os.close(log)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    say(f"`tensorboard --logdir {logdir}` shows it")
+
+
+def prepare_to_follow(logdir: Path) -> Path:
+    """Return a folder for event files, made if it is not there.
+
+    Raises:
+        CockpitError: When it cannot be written, or TensorBoard is not here.
+    """
+    from cockpit.event_files import require_tensorboard
+
+    require_tensorboard()
+    try:
+        logdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(logdir, error) from error
+    if not os.access(logdir, os.W_OK):
+        raise CockpitError(f"{logdir} cannot be written; choose another with --logdir")
+    return logdir
+
+
+def _read_formats(words: Sequence[str]) -> list[str]:
+    names = [name for word in words for name in word.replace(",", " ").split()]
+    if not names:
+        raise CockpitError(f"--to needs a format: {', '.join(FORMATS)}")
+    return list(dict.fromkeys(one_of("--to", name, FORMATS) for name in names))
+
+
+def _place(run: Run, formats: list[str], out: str) -> dict[str, Path]:
+    """Return where each format goes."""
+    chosen = Path(os.path.expanduser(out)) if out else None
+    is_folder = chosen is None or len(formats) > 1 or chosen.is_dir() or out.endswith(os.sep)
+    paths: dict[str, Path] = {}
+    for name in formats:
+        if name == "tensorboard":
+            logdir = chosen if chosen and len(formats) == 1 else (chosen or Path()) / LOGDIR
+            paths[name] = logdir / run.id
+        elif is_folder:
+            paths[name] = (chosen or Path()) / f"{run.id}{_SUFFIXES[name]}"
+        else:
+            assert chosen is not None
+            paths[name] = chosen
+    for path in paths.values():
+        try:
+            path.parent.mkdir(parents=is_folder, exist_ok=True)
+        except OSError as error:
+            raise CockpitError(
+                f"there can be no folder {path.parent}: {error.strerror}; choose another with --out"
+            ) from error
+    return paths
+
+
+def _check_path(name: str, path: Path, *, force: bool) -> None:
+    if name == "tensorboard":
+        from cockpit.event_files import check_folder, require_tensorboard
+
+        require_tensorboard()
+        check_folder(path, force=force)
+    elif path.is_dir():
+        raise CockpitError(f"{path} is a folder; name a file with --out")
+    elif os.path.lexists(path) and not force:
+        raise CockpitError(f"{path} is there already; --force writes over it")
+
+
+def _write(path: Path, data: bytes, *, force: bool) -> None:
+    from cockpit import durable
+
+    try:
+        if force:
+            durable.write_atomically(path, data)
+            return
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb") as file:
+            file.write(data)
+    except FileExistsError:
+        raise CockpitError(f"{path} is there already; --force writes over it") from None
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def _made(run: Run, name: str, path: Path) -> Exported:
+    files = [part for part in path.iterdir() if part.is_file()] if path.is_dir() else [path]
+    return Exported(run=run.id, format=name, path=str(path), size_bytes=sum(part.stat().st_size for part in files))
+
+
+def _tell(one: Exported) -> str:
+    large = one.size_bytes >= 1e6
+    size = f"{one.format}: {one.size_bytes / (1e6 if large else 1e3):,.1f} {'MB' if large else 'kB'}"
+    if one.verified:
+        v = one.verified
+        return (
+            f"{size}, compared with the network on {v.images} test images of {v.classes} classes: logits differ by at "
+            f"most {v.largest_difference:.1e} (allowed {v.tolerance:.1e}), top-1 the same"
+        )
+    return f"{size}, not compared with the network" if one.format in _NETWORKS else size

@@ -1,0 +1,91 @@
+"""Make files of a run's best network for other programs, each compared with the network before it gets its name."""
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from cockpit.engine.checkpoint import Best, load_best
+from cockpit.engine.faithful import Trial, UnfaithfulError, compare, make_trial
+from cockpit.engine.portable import WRITERS, Portable, facts_of, make_portable
+from cockpit.errors import CockpitError
+from cockpit.files import unwritable
+from cockpit.results import Exported, Verification
+from cockpit.store import Run
+
+
+def export_network(
+    run: Run, wanted: dict[str, Path], *, verify: bool = True, force: bool = False
+) -> Iterator[Exported | UnfaithfulError]:
+    """Write a run's best network in each of the wanted forms; yield what was made, or why it was not, as it comes.
+
+    Args:
+        run: A run with a checkpoint.
+        wanted: From a key of `WRITERS` to the file's path.
+        verify: Whether to compare each file with the network on real images.
+        force: Whether to write over what is there.
+
+    Raises:
+        CockpitError: When there is no undamaged checkpoint, nothing to compare with, or a file cannot be written.
+    """
+    best = load_best(run)
+    trial = make_trial(best) if verify else None
+    portable = make_portable(best)
+    for form, path in wanted.items():
+        try:
+            verified = _write(run, best, portable, trial, form, path, force=force)
+        except UnfaithfulError as error:
+            yield UnfaithfulError(f"{path.name} is not kept: {error}")
+        else:
+            yield Exported(run=run.id, format=form, path=str(path), size_bytes=_size(path), verified=verified)
+
+
+def _write(
+    run: Run, best: Best, portable: Portable, trial: Trial | None, form: str, path: Path, *, force: bool
+) -> Verification | None:
+    _, write, read = WRITERS[form]
+    try:
+        with _scratch(path.parent) as folder:
+            made = folder / path.name
+            write(portable, facts_of(best, run.id), made)
+            verified = compare(trial, read(made)) if trial else None
+            for part in sorted(folder.iterdir(), key=lambda part: part == made):  # the file itself comes last
+                _settle(part, path.parent / part.name, force=force)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return verified
+
+
+@contextlib.contextmanager
+def _scratch(home: Path) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix=".exporting-", dir=home))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _settle(made: Path, path: Path, *, force: bool) -> None:
+    """See a file onto the disk and give it its name, in one step; over another only if that is wanted."""
+    with open(made, "rb") as file:
+        os.fsync(file.fileno())
+    made.chmod(0o644)
+    try:
+        if force:
+            made.replace(path)
+            return
+        os.link(made, path)
+    except FileExistsError:
+        raise CockpitError(f"{path} is there already; --force writes over it") from None
+    except OSError as error:
+        if force or error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        made.rename(path)  # a disk without hard links; it was free a moment ago
+
+
+def _size(path: Path) -> int:
+    parts = (path, path.with_name(path.name + ".data"))
+    return sum(part.stat().st_size for part in parts if part.exists())

@@ -1,0 +1,251 @@
+"""A run's records as TensorBoard reads them: curves by step and by epoch, the recipe as hyperparameters.
+
+TensorBoard never forgets a point, so what a resume made void cannot be taken back: all is written anew then, into a
+file that begins by saying that what came before is void, and the old one goes.
+"""
+
+import bisect
+import contextlib
+import os
+import tempfile
+import time
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from cockpit import records, status
+from cockpit.errors import CockpitError
+from cockpit.files import unwritable
+from cockpit.lines import LineTail
+from cockpit.recipe import options
+from cockpit.store import Run
+
+if TYPE_CHECKING:
+    from tensorboard.compat.proto.event_pb2 import Event
+
+PREFIX = "events.out.tfevents."
+LOG_NAME = "export-log.txt"
+"""What a follower that nobody sees printed."""
+_PORTION_BYTES = 1 << 20
+"""Records are decoded in portions of so much."""
+_STEP = {"live/loss": "loss", "live/acc": "acc", "live/lr": "lr", "live/img_per_s": "img_per_s"}
+"""Tags of the live samples, whose step is the optimizer's, and the fields of `records.Step`."""
+_EPOCH = {
+    "loss/train": "train_loss",
+    "loss/val": "val_loss",
+    "acc/train": "train_acc",
+    "acc/val": "val_acc",
+    "lr": "lr",
+    "speed/img_per_s": "img_per_s",
+}
+"""Tags of the epochs, whose step is the epoch, and the fields of `records.Epoch`."""
+_TEST = {"test/top1": "top1", "test/top5": "top5", "test/loss": "loss"}
+"""Tags of the test, at the epoch whose weights were tested."""
+
+
+def require_tensorboard() -> None:
+    """Raise CockpitError when TensorBoard is not installed."""
+    import importlib.util
+
+    if importlib.util.find_spec("tensorboard") is None:
+        raise CockpitError("tensorboard is not installed; `pip install 'cockpit[export]'` brings it")
+
+
+class EventFolder:
+    """The folder of a run's event files, which grows with the run."""
+
+    def __init__(self, run: Run, folder: Path) -> None:
+        """Begin anew; `update` writes."""
+        self._run = run
+        self._folder = folder
+        self._lines = LineTail(run.metrics_path, _PORTION_BYTES)
+        self._file: _EventFile | None = None
+        self._tested: float | None = None
+
+    def update(self) -> None:
+        """Write what the run has gained.
+
+        Raises:
+            CockpitError: When the folder cannot be written.
+        """
+        try:
+            if self._file is None or not self._grow(self._file):
+                self._file = self._begin()
+            self._append_test(self._file)
+            self._file.flush()
+        except OSError as error:
+            raise unwritable(self._folder, error) from error
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._file is not None:
+            self._file.close()
+
+    def _grow(self, file: "_EventFile") -> bool:
+        """Append the new records; False when they make void what is written."""
+        for restarted, lines in self._lines.read():
+            if restarted or not all(file.append(record) for record in records.decode_lines(lines)):
+                return False
+        return True
+
+    def _begin(self) -> "_EventFile":
+        """Write all that counts into a new file and give it its name in one step; then the old ones go."""
+        self.close()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        old = [path for path in self._folder.iterdir() if path.name.startswith(PREFIX)]
+        handle, name = tempfile.mkstemp(prefix=".exporting-", dir=self._folder)
+        file = _EventFile(handle)
+        try:
+            os.chmod(name, 0o644)
+            for event in _preface(self._run):
+                file.put(event)
+            self._lines, self._tested = LineTail(self._run.metrics_path, _PORTION_BYTES), None
+            for _, lines in self._lines.read():
+                for record in records.decode_lines(lines):
+                    if not file.append(record):
+                        file.cut(record)
+            file.flush()
+            os.replace(name, self._folder / f"{PREFIX}{_later(old):010d}.cockpit")
+        except BaseException:
+            file.close()
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+        for path in old:
+            path.unlink(missing_ok=True)
+        return file
+
+    def _append_test(self, file: "_EventFile") -> None:
+        """Write the test's figures when there are new ones."""
+        try:
+            report = self._run.test_report()
+        except CockpitError:  # a listing tells of it
+            return
+        if report and report.time != self._tested:
+            file.put(_scalars(report, _TEST, report.epoch, report.time))
+            self._tested = report.time
+
+
+class _EventFile:
+    """One file of events, which knows where each of its steps begins."""
+
+    def __init__(self, handle: int) -> None:
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        self._file: BinaryIO = os.fdopen(handle, "wb")
+        self._writer = RecordWriter(self._file)
+        self._steps, self._places = array("q"), array("q")
+        self.flush, self.close = self._file.flush, self._file.close
+
+    def append(self, record: records.Record) -> bool:
+        """Write what a record tells; False, and nothing is written, when it makes void what is written."""
+        match record:
+            case records.Step():
+                self._put_at(record.step, _scalars(record, _STEP, record.step, record.time))
+            case records.Epoch():
+                self._put_at(record.step, _scalars(record, _EPOCH, record.epoch, record.time))
+            case records.Phase(state="running"):
+                return not self._steps or record.step >= self._steps[-1]
+        return True
+
+    def cut(self, resume: records.Record) -> None:
+        """Take back what is of a later step than that of a resume; nobody may have read it."""
+        assert isinstance(resume, records.Phase)
+        first = bisect.bisect_right(self._steps, resume.step)
+        self._file.flush()
+        self._file.truncate(self._places[first])
+        self._file.seek(self._places[first])
+        del self._steps[first:], self._places[first:]
+
+    def put(self, event: "Event") -> None:
+        """Write an event."""
+        self._writer.write(event.SerializeToString())
+
+    def _put_at(self, step: int, event: "Event") -> None:
+        self._steps.append(max(step, self._steps[-1] if self._steps else 0))
+        self._places.append(self._file.tell())
+        self.put(event)
+
+
+def write_events(run: Run, folder: Path, *, force: bool) -> None:
+    """Write a run as it stands into a folder of its own.
+
+    Raises:
+        CockpitError: When there is one already and it is not to be replaced, or it cannot be written.
+    """
+    require_tensorboard()
+    check_folder(folder, force=force)
+    events = EventFolder(run, folder)
+    events.update()
+    events.close()
+
+
+def check_folder(folder: Path, *, force: bool) -> None:
+    """Raise CockpitError when a folder holds something else than event files, or those and they are to stay."""
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    strange = [name for name in names if not name.startswith((PREFIX, ".exporting-")) and name != LOG_NAME]
+    if strange:
+        raise CockpitError(f"{folder} holds other files than a run's events ({strange[0]}); choose another with --out")
+    if names and not force:
+        raise CockpitError(f"{folder} is there already; --force writes it anew")
+
+
+def follow_events(run: Run, folder: Path, poll_s: float) -> None:
+    """Write what a run gains until it has ended and nobody is to take it up by himself.
+
+    Raises:
+        CockpitError: When the folder cannot be written.
+    """
+    require_tensorboard()
+    events = EventFolder(run, folder)
+    try:
+        while True:
+            info = status.describe(run, number=False)  # before the look: what comes in between is read by the last one
+            events.update()
+            if info.status not in status.LIVE and info.ticket is None:
+                return
+            time.sleep(poll_s)
+    finally:
+        events.close()
+
+
+def _preface(run: Run) -> Iterator["Event"]:
+    """Yield what stands at the beginning of a file: its version, that earlier ones are void, and the recipe."""
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+    from tensorboard.plugins.hparams.summary_v2 import hparams_pb
+
+    launches = run.launches()
+    begun = launches[0].time if launches else time.time()
+    yield Event(wall_time=begun, file_version="brain.Event:2")
+    yield Event(wall_time=begun, step=0, session_log=SessionLog(status=SessionLog.START))
+    try:
+        recipe = run.recipe
+    except CockpitError:
+        return
+    values: dict[str, Any] = {option.name: getattr(recipe, option.name) for option in options()}
+    known = {name: value for name, value in values.items() if value is not None}
+    yield Event(wall_time=begun, summary=hparams_pb(known, trial_id=run.id, start_time_secs=begun))
+
+
+def _scalars(record: Any, tags: dict[str, str], step: int, wall_time: float) -> "Event":
+    """Return the values of a record; one that is no number is not a number there, either."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    event = Event(wall_time=wall_time, step=step, summary=Summary())
+    for tag, name in tags.items():
+        value = getattr(record, name)
+        event.summary.value.add(tag=tag, simple_value=float("nan") if value is None else value)
+    return event
+
+
+def _later(old: list[Path]) -> int:
+    """Return a time for a file's name that stands behind those of the old ones: they are read in that order."""
+    known = [int(digits) for path in old if (digits := path.name[len(PREFIX) :].partition(".")[0]).isdecimal()]
+    return max([int(time.time()), *(number + 1 for number in known if number < 10**10 - 1)])
