@@ -6,13 +6,17 @@ file that begins by saying that what came before is void, and the old one goes.
 
 import bisect
 import contextlib
+import functools
+import importlib
+import importlib.util
 import os
 import tempfile
 import time
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from types import SimpleNamespace
+from typing import Any, BinaryIO
 
 from cockpit import records, status
 from cockpit.errors import CockpitError
@@ -20,9 +24,6 @@ from cockpit.files import unwritable
 from cockpit.lines import LineTail
 from cockpit.recipe import options
 from cockpit.store import Run
-
-if TYPE_CHECKING:
-    from tensorboard.compat.proto.event_pb2 import Event
 
 PREFIX = "events.out.tfevents."
 LOG_NAME = "export-log.txt"
@@ -46,8 +47,6 @@ _TEST = {"test/top1": "top1", "test/top5": "top5", "test/loss": "loss"}
 
 def require_tensorboard() -> None:
     """Raise CockpitError when TensorBoard is not installed."""
-    import importlib.util
-
     if importlib.util.find_spec("tensorboard") is None:
         raise CockpitError("tensorboard is not installed; `pip install 'cockpit[export]'` brings it")
 
@@ -158,11 +157,11 @@ class _EventFile:
         self._file.seek(self._places[first])
         del self._steps[first:], self._places[first:]
 
-    def put(self, event: "Event") -> None:
+    def put(self, event: Any) -> None:
         """Write an event."""
         self._writer.write(event.SerializeToString())
 
-    def _put_at(self, step: int, event: "Event") -> None:
+    def _put_at(self, step: int, event: Any) -> None:
         self._steps.append(max(step, self._steps[-1] if self._steps else 0))
         self._places.append(self._file.tell())
         self.put(event)
@@ -215,30 +214,34 @@ def follow_events(run: Run, folder: Path, poll_s: float) -> None:
         events.close()
 
 
-def _preface(run: Run) -> Iterator["Event"]:
+def _preface(run: Run) -> Iterator[Any]:
     """Yield what stands at the beginning of a file: its version, that earlier ones are void, and the recipe."""
-    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
     from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
     launches = run.launches()
     begun = launches[0].time if launches else time.time()
-    yield Event(wall_time=begun, file_version="brain.Event:2")
-    yield Event(wall_time=begun, step=0, session_log=SessionLog(status=SessionLog.START))
+    pb = _messages()
+    yield pb.Event(wall_time=begun, file_version="brain.Event:2")
+    yield pb.Event(wall_time=begun, step=0, session_log=pb.SessionLog(status=pb.SessionLog.START))
     try:
         recipe = run.recipe
     except CockpitError:
         return
     values: dict[str, Any] = {option.name: getattr(recipe, option.name) for option in options()}
     known = {name: value for name, value in values.items() if value is not None}
-    yield Event(wall_time=begun, summary=hparams_pb(known, trial_id=run.id, start_time_secs=begun))
+    yield pb.Event(wall_time=begun, summary=hparams_pb(known, trial_id=run.id, start_time_secs=begun))
 
 
-def _scalars(record: Any, tags: dict[str, str], step: int, wall_time: float) -> "Event":
+@functools.cache
+def _messages() -> SimpleNamespace:
+    """Return the messages of TensorBoard's files, whose modules are made by a compiler and have no types."""
+    event = importlib.import_module("tensorboard.compat.proto.event_pb2")
+    return SimpleNamespace(Event=event.Event, SessionLog=event.SessionLog)
+
+
+def _scalars(record: Any, tags: dict[str, str], step: int, wall_time: float) -> Any:
     """Return the values of a record; one that is no number is not a number there, either."""
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
-
-    event = Event(wall_time=wall_time, step=step, summary=Summary())
+    event = _messages().Event(wall_time=wall_time, step=step)
     for tag, name in tags.items():
         value = getattr(record, name)
         event.summary.value.add(tag=tag, simple_value=float("nan") if value is None else value)

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from cockpit.engine.checkpoint import Best, load_best
+from cockpit.engine.checkpoint import load_best
 from cockpit.engine.faithful import Trial, UnfaithfulError, compare, make_trial
 from cockpit.engine.portable import WRITERS, Portable, facts_of, make_portable
 from cockpit.errors import CockpitError
@@ -36,24 +36,40 @@ def export_network(
     portable = make_portable(best)
     for form, path in wanted.items():
         try:
-            verified = _write(run, best, portable, trial, form, path, force=force)
+            verified = write_compared(portable, facts_of(best, run.id), trial, form, path, force=force)
         except UnfaithfulError as error:
-            yield UnfaithfulError(f"{path.name} is not kept: {error}")
+            yield error
         else:
             yield Exported(run=run.id, format=form, path=str(path), size_bytes=_size(path), verified=verified)
 
 
-def _write(
-    run: Run, best: Best, portable: Portable, trial: Trial | None, form: str, path: Path, *, force: bool
+def write_compared(
+    portable: Portable, facts: dict[str, str], trial: Trial | None, form: str, path: Path, *, force: bool = False
 ) -> Verification | None:
+    """Write a network in one form; the file gets its name once it says of real images what the network says.
+
+    Args:
+        portable: The network.
+        facts: What the file says of itself.
+        trial: Real images, and what the network says of them; None compares nothing.
+        form: A key of `WRITERS`.
+        path: The file.
+        force: Whether to write over what is there.
+
+    Raises:
+        UnfaithfulError: When it says something else; there is no file then.
+        CockpitError: When it cannot be written.
+    """
     _, write, read = WRITERS[form]
     try:
         with _scratch(path.parent) as folder:
             made = folder / path.name
-            write(portable, facts_of(best, run.id), made)
+            write(portable, facts, made)
             verified = compare(trial, read(made)) if trial else None
             for part in sorted(folder.iterdir(), key=lambda part: part == made):  # the file itself comes last
                 _settle(part, path.parent / part.name, force=force)
+    except UnfaithfulError as error:
+        raise UnfaithfulError(f"{path.name} is not kept: {error}") from error
     except OSError as error:
         raise unwritable(path, error) from error
     return verified

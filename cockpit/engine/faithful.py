@@ -18,7 +18,7 @@ from cockpit.results import Verification
 NUM_IMAGES = 400
 """Test images that are compared, of every class as many."""
 TOLERANCE = 1e-4
-"""The most that two logits may differ, in the largest logit where that is above 1: other kernels add in another order."""
+"""The most that two logits may differ, in the largest logit where that is above 1: kernels add in other orders."""
 _BATCHES = (1, 127, 128)
 """Sizes of the first batches; no number of images may be special."""
 

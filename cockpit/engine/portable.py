@@ -49,10 +49,19 @@ class Portable(nn.Module):
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
         self.eval()
+        self._traced: torch.export.ExportedProgram | None = None
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (B, classes) logits of (B, 3, SIZE, SIZE) uint8 images."""
         return self.network((images.to(torch.float32) / 255.0 - self.mean) / self.std)
+
+    def traced(self) -> torch.export.ExportedProgram:
+        """Return the program of it, for any number of images; it is traced once."""
+        if self._traced is None:
+            batch = torch.export.Dim("batch", min=1)
+            shapes = {"images": {0: batch}}
+            self._traced = torch.export.export(self, (_examples(),), dynamic_shapes=shapes, strict=False)
+        return self._traced
 
 
 def channels_first(normalization: Normalization) -> tuple[Tensor, Tensor]:
@@ -104,7 +113,7 @@ def read_safetensors(path: Path) -> Answer:
 def write_torch(portable: Portable, facts: dict[str, str], path: Path) -> None:
     """Write a program of torch.export, for any number of images."""
     with _quiet():
-        torch.export.save(_trace(portable), path, extra_files={"cockpit.json": json.dumps(facts)})
+        torch.export.save(portable.traced(), path, extra_files={"cockpit.json": json.dumps(facts)})
 
 
 def read_torch(path: Path) -> Answer:
@@ -122,7 +131,7 @@ def write_onnx(portable: Portable, facts: dict[str, str], path: Path) -> None:
     require("onnx", "onnxscript")
     with _quiet():
         program = torch.onnx.export(
-            _trace(portable),
+            portable.traced(),
             (_examples(),),
             input_names=["images"],
             output_names=["logits"],
@@ -169,11 +178,6 @@ WRITERS: dict[str, tuple[str, Callable[[Portable, dict[str, str], Path], None], 
 
 def _examples() -> Tensor:
     return torch.zeros(_EXAMPLES, 3, SIZE, SIZE, dtype=torch.uint8)
-
-
-def _trace(portable: Portable) -> torch.export.ExportedProgram:
-    batch = torch.export.Dim("batch", min=1)
-    return torch.export.export(portable, (_examples(),), dynamic_shapes={"images": {0: batch}}, strict=False)
 
 
 def _answering(model: Callable[[Tensor], Tensor]) -> Answer:

@@ -1,0 +1,178 @@
+"""`cockpit import` as a user meets it: foreign weights become a run that is tested, or are refused in a sentence."""
+
+import json
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from cockpit import status
+from cockpit.cli import main
+from cockpit.engine.checkpoint import load_best
+from cockpit.store import RunStore
+from nets import build
+
+
+class Canary:
+    """What a malicious pickle holds: code that runs when it is loaded the usual way."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self._path),)
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch, digits) -> Path:
+    monkeypatch.setenv("COCKPIT_RUNS", str(tmp_path / "runs"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "runs"
+
+
+def take(capsys, path: str, *words: str) -> tuple[int, str, str]:
+    code = main(["import", path, "--model", "resnet20", "--dataset", "digits", *words])
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def trained() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    return build("resnet20", 10).state_dict()
+
+
+def test_an_export_comes_back_with_the_same_result(runs, tiny_run, capsys):
+    assert main(["export", tiny_run.id, "--to", "safetensors", "--out", "net.safetensors", "--runs",
+                 str(tiny_run.path.parent)]) == 0  # fmt: skip
+    assert main(["import", "net.safetensors", "--model", "resnet20", "--dataset", "tiny"]) == 0
+    (run,) = RunStore(runs).list()
+    assert main(["test", "last", "--json"]) == 0
+    report = tiny_run.test_report()
+    mine = run.test_report()
+    assert report
+    assert mine
+    assert (mine.top1, mine.epoch) == (report.top1, 0)
+    assert mine.loss == pytest.approx(report.loss, abs=1e-3)
+    info = status.describe(run)
+    assert (info.status, info.damage, info.model, info.dataset) == ("imported", "", "resnet20", "tiny")
+    assert "net.safetensors" in info.detail
+    assert info.recipe is None
+    assert main(["runs"]) == 0
+    assert main(["runs", "show", "last"]) == 0
+    assert "imported" in capsys.readouterr().out
+    assert main(["resume", "last"]) == 2
+    assert main(["train", "--like", "last"]) == 2
+    assert "was imported, so it has no recipe" in capsys.readouterr().err
+    assert main(["export", "last", "--to", "safetensors,card,csv", "--out", "again"]) == 0
+    card = next(Path("again").glob("*.md")).read_text()
+    assert "how they were trained is not known" in card
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".safetensors"])
+def test_wrappers_and_prefixes_are_taken_away(suffix, runs, capsys):
+    weights = {f"module.{name}": tensor for name, tensor in trained().items()}
+    path = f"net{suffix}"
+    if suffix == ".safetensors":
+        safetensors.torch.save_file(weights, path)
+    else:
+        torch.save({"epoch": 3, "state_dict": weights}, path)
+    code, out, err = take(capsys, path)
+    assert code == 0, err
+    assert "'module.' taken away" in err
+    run = RunStore(runs).get(out.strip())
+    best = load_best(run)
+    assert all(torch.equal(best.weights[name], tensor) for name, tensor in trained().items())
+    imported = run.imported()
+    assert imported
+    assert imported.source == path
+    assert "measured on 1,294 training images of digits" in imported.normalization
+    assert not (run.path / "recipe.json").exists()
+
+
+def test_mean_and_deviation_by_channel(runs, capsys):
+    torch.save(trained(), "net.pt")
+    code, out, _ = take(capsys, "net.pt", "--mean", "0.49,0.48,0.45", "--std", "0.2,0.2,0.3")
+    assert code == 0
+    mean, std = load_best(RunStore(runs).get(out.strip())).normalization
+    assert mean.flatten().tolist() == pytest.approx([0.49, 0.48, 0.45])
+    assert std.flatten().tolist() == pytest.approx([0.2, 0.2, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words", "sentence"),
+    [
+        (lambda w: w.pop("stem.0.weight", None) or w.popitem(), (), "is missing"),
+        (lambda w: w.update(extra=torch.zeros(1)), (), "resnet20 has no 'extra'"),
+        (lambda w: w.update({next(iter(w)): torch.zeros(7)}), (), "has the shape (7,), not"),
+        (lambda w: w.update({next(iter(w)): w[next(iter(w))] * torch.nan}), (), "not finite"),
+        (lambda w: None, ("--mean", "0.5"), "give both"),
+        (lambda w: None, ("--mean", "125,120,110", "--std", "60,60,60"), "divide by 255"),
+        (lambda w: None, ("--mean", "0.5", "--std", "0"), "--std must be above 0"),
+        (lambda w: None, ("--mean", "a,b", "--std", "0"), "must be numbers"),
+        (lambda w: None, ("--normalize", "both"), "none of pixel, channel"),
+        (lambda w: None, ("--model", "vgg11_bn"), "is not of vgg11_bn"),
+        (lambda w: None, ("--model", "resnet21"), "unknown model"),
+        (lambda w: None, ("--dataset", "digitz"), "unknown dataset"),
+    ],
+)
+def test_a_mistake_is_one_sentence(spoil, words, sentence, runs, capsys):
+    weights = dict(trained())
+    spoil(weights)
+    torch.save(weights, "net.pt")
+    code, _, err = take(capsys, "net.pt", *words)
+    assert code == 2
+    assert sentence in err
+    assert len(err.strip().splitlines()) == 1
+    assert not runs.exists() or not list(runs.iterdir())
+
+
+@pytest.mark.parametrize("save", [lambda c: torch.save({"state_dict": c}, "net.pt"),
+                                  lambda c: Path("net.pt").write_bytes(pickle.dumps(c))])  # fmt: skip
+def test_a_malicious_pickle_executes_nothing(save, runs, tmp_path, capsys):
+    save(Canary(tmp_path / "canary"))
+    code, _, err = take(capsys, "net.pt")
+    assert code == 2
+    assert "nothing in it is executed" in err
+    assert not (tmp_path / "canary").exists()
+    with open("net.pt", "rb") as file:  # the trap is a trap
+        if file.read(2) != b"PK":
+            file.seek(0)
+            pickle.load(file)
+            assert (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("net.pt", b""),
+        ("net.pt", b"PK\3\4 no archive"),
+        ("net.pt", os.urandom(200)),
+        ("net.safetensors", b"\xff" * 100),
+        ("net.safetensors", b""),
+        ("net.txt", b"Dear owl,"),
+    ],
+)
+def test_what_is_no_file_of_weights_is_one_sentence(name, data, runs, capsys):
+    Path(name).write_bytes(data)
+    code, _, err = take(capsys, name)
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    assert not runs.exists()
+
+
+def test_no_file_and_no_state_dict(runs, capsys):
+    code, _, err = take(capsys, "missing.pt")
+    assert (code, "cannot be read" in err) == (2, True)
+    torch.save([1, 2, 3], "list.pt")
+    code, _, err = take(capsys, "list.pt")
+    assert (code, "holds no state dict" in err) == (2, True)
+
+
+def test_the_listing_is_json(runs, capsys):
+    torch.save(trained(), "net.pt")
+    code, out, _ = take(capsys, "net.pt", "--json")
+    assert code == 0
+    assert json.loads(out)["status"] == "imported"
