@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from cockpit import datasets, durable, records, reports
 from cockpit.errors import CockpitError
+from cockpit.forms import NETWORKS
 from cockpit.lines import whole_lines
 from cockpit.recipe import command, options
 from cockpit.results import Exported, Imported, TestReport
@@ -269,7 +270,7 @@ def usage(model: str, num_classes: int, name: str) -> list[str]:
 
 
 def _made(one: Exported) -> tuple[str, str, str]:
-    told = "no" if one.format in ("safetensors", "onnx", "torch") else ""
+    told = "no" if one.format in NETWORKS else ""
     if one.verified:
         v = one.verified
         told = (

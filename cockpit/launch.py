@@ -245,6 +245,24 @@ def start_classify(run: Run, paths: Sequence[Path], *, device: str = "auto") -> 
     return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
 
 
+def start_export(run: Run, formats: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
+    """Start a process that exports a run into a folder; what it has to say is in its stderr.
+
+    It writes over what an earlier one made there.
+    """
+    argv = [sys.executable, "-m", "cockpit", "export", run.id, "--to", ",".join(formats), "--out", f"{folder}{os.sep}"]
+    argv += ["--runs", str(run.path.absolute().parent), "--force"]
+    env = TRAINER_ENVIRONMENT | os.environ
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env=env,
+    )
+
+
 def start_preflight(run: Run, *, device: str = "auto", seconds: float = 5.0) -> subprocess.Popen[bytes]:
     """Start a rehearsal in a run's folder, which is to be thrown away; its result is the folder's estimate.json.
 

@@ -62,6 +62,7 @@ TWINS = {
     ("dataset", "get"): "data get cifar10 --json",
     ("dataset", "filter"): "data show cifar100 --find trees --json",
     ("get", "begin"): "data import birds /tmp --json",
+    ("run", "take"): "export RUN --to safetensors,card --json",
     ("run", "learn"): "learn RUN --json",
     ("run", "log"): "log RUN --json",
     ("run", "turn_x"): "curves RUN --x step --json",

@@ -13,17 +13,14 @@ from tyro.conf import Positional, UseAppendAction, arg
 from cockpit import launch
 from cockpit.cli.common import open_store, print_json, say, show
 from cockpit.cli.fields import Seconds
-from cockpit.cli.reading import one_of, read_series
+from cockpit.cli.reading import read_series
 from cockpit.cli.training import best_run
 from cockpit.errors import CockpitError
 from cockpit.files import open_to_append, unwritable
+from cockpit.forms import NETWORKS, SUFFIXES, read_formats
 from cockpit.results import Exported
 from cockpit.store import Run
 
-_SUFFIXES = {"safetensors": ".safetensors", "onnx": ".onnx", "torch": ".pt2", "csv": ".csv", "card": ".md"}
-"""How the file of a format ends; that of tensorboard is a folder."""
-FORMATS = (*_SUFFIXES, "tensorboard")
-_NETWORKS = ("safetensors", "onnx", "torch")
 LOGDIR = Path("tensorboard")
 """Where event files go when no folder is named; each run has one of its own in it."""
 
@@ -63,7 +60,7 @@ class Export:
 
     def execute(self) -> int:
         """Make them, the card last, which tells of the others; 1 when one says something else than the network."""
-        formats = _read_formats(self.to)
+        formats = read_formats(self.to)
         store = open_store(self.runs)
         if self.run:
             run = store.get(self.run)
@@ -76,7 +73,7 @@ class Export:
         paths = _place(run, formats, self.out)
         if self.live:
             return self._follow(run, paths["tensorboard"])
-        if {*_NETWORKS, "card"} & {*formats}:
+        if {*NETWORKS, "card"} & {*formats}:
             launch.check_checkpoint(run)
         for name, path in paths.items():
             _check_path(name, path, force=self.force)
@@ -96,7 +93,7 @@ class Export:
         return int(failed)
 
     def _make(self, run: Run, paths: dict[str, Path], made: Sequence[Exported]) -> Iterator[Exported | CockpitError]:
-        wanted = {name: path for name, path in paths.items() if name in _NETWORKS}
+        wanted = {name: path for name, path in paths.items() if name in NETWORKS}
         if wanted:
             os.environ.update(launch.TRAINER_ENVIRONMENT | os.environ)  # before torch is loaded
             from cockpit.engine.exporting import export_network
@@ -174,13 +171,6 @@ def prepare_to_follow(logdir: Path) -> Path:
     return logdir
 
 
-def _read_formats(words: Sequence[str]) -> list[str]:
-    names = [name for word in words for name in word.replace(",", " ").split()]
-    if not names:
-        raise CockpitError(f"--to needs a format: {', '.join(FORMATS)}")
-    return list(dict.fromkeys(one_of("--to", name, FORMATS) for name in names))
-
-
 def _place(run: Run, formats: list[str], out: str) -> dict[str, Path]:
     """Return where each format goes."""
     chosen = Path(os.path.expanduser(out)) if out else None
@@ -191,7 +181,7 @@ def _place(run: Run, formats: list[str], out: str) -> dict[str, Path]:
             logdir = chosen if chosen and len(formats) == 1 else (chosen or Path()) / LOGDIR
             paths[name] = logdir / run.id
         elif is_folder:
-            paths[name] = (chosen or Path()) / f"{run.id}{_SUFFIXES[name]}"
+            paths[name] = (chosen or Path()) / f"{run.id}{SUFFIXES[name]}"
         else:
             assert chosen is not None
             paths[name] = chosen
@@ -246,4 +236,4 @@ def _tell(one: Exported) -> str:
             f"{size}, compared with the network on {v.images} test images of {v.classes} classes: logits differ by at "
             f"most {v.largest_difference:.1e} (allowed {v.tolerance:.1e}), top-1 the same"
         )
-    return f"{size}, not compared with the network" if one.format in _NETWORKS else size
+    return f"{size}, not compared with the network" if one.format in NETWORKS else size

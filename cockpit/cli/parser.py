@@ -37,6 +37,7 @@ from cockpit.cli.common import Command, printable
 from cockpit.cli.like import flags_like
 from cockpit.cli.sweep import spread
 from cockpit.errors import CockpitError
+from cockpit.forms import FORMATS
 from cockpit.recipe import Recipe, options, usual_recipe
 
 
@@ -213,7 +214,7 @@ def _join_formats(words: Sequence[str]) -> list[str]:
     joined: list[str] = []
     for word in words:
         before = joined[-1].partition("=") if joined else ("", "", "")
-        if words[0] == "export" and before[0] == "--to" and (not before[1] or word in export.FORMATS):
+        if words[0] == "export" and before[0] == "--to" and (not before[1] or word in FORMATS):
             joined[-1] += f"{',' if before[1] else '='}{word}"
         else:
             joined.append(word)

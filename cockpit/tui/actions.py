@@ -116,6 +116,9 @@ ACTIONS = (
     Action(("classify", "path"), "tab", "tab", "complete", "complete", "Complete the path as far as it is certain."),
     Action(_RUN_SCREENS, "s", "s", "stop", "stop", "Stop it, with a checkpoint; a waiting run leaves the queue."),
     Action(_RUN_SCREENS, "r", "r", "resume", "resume", "Continue a stopped, failed or lost run where it was."),
+    Action(
+        ("run",), "X", "X", "take", "export", "Export it: weights, ONNX, TensorBoard, curves, a card.", in_bar=False
+    ),
     Action(("run",), "l", "l", "log", "log", "Read the log on the whole screen."),
     Action(_CHARTS, "left", "←", "cursor_left", "values", "Read values with a cursor, on the record to the left."),
     Action(_CHARTS, "right", "→", "cursor_right", "right", "Read the values to the right.", in_bar=False),

@@ -149,6 +149,12 @@ class RunScreen(ChartScreen):
         if self._view:
             self.cockpit.test(self._view.info)
 
+    def action_take(self) -> None:
+        """Export the run for other programs."""
+        from cockpit.tui.taking import ask_export
+
+        ask_export(self.cockpit, self._run)
+
     def action_note(self) -> None:
         """Write a note on the run."""
         if self._view:

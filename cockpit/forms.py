@@ -1,0 +1,27 @@
+"""What a run can be exported as."""
+
+from collections.abc import Sequence
+
+from cockpit.errors import CockpitError
+
+SUFFIXES = {"safetensors": ".safetensors", "onnx": ".onnx", "torch": ".pt2", "csv": ".csv", "card": ".md"}
+"""How the file of a format ends; that of tensorboard is a folder."""
+FORMATS = (*SUFFIXES, "tensorboard")
+"""All of them."""
+NETWORKS = frozenset({"safetensors", "onnx", "torch"})
+"""Those that hold the network, and are compared with it."""
+
+
+def read_formats(words: Sequence[str]) -> list[str]:
+    """Return the formats that were typed, each once; commas and spaces separate them.
+
+    Raises:
+        CockpitError: When there is none, or one that nobody knows.
+    """
+    names = [name for word in words for name in word.replace(",", " ").split()]
+    strange = [name for name in names if name not in FORMATS]
+    if strange:
+        raise CockpitError(f"a run cannot be exported as {strange[0][:40]!r}; the formats are {', '.join(FORMATS)}")
+    if not names:
+        raise CockpitError(f"name a format: {', '.join(FORMATS)}")
+    return list(dict.fromkeys(names))

@@ -1,0 +1,102 @@
+"""`cockpit export` as a user meets it: what it makes, what it refuses, and that it says so."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+import safetensors
+
+from cockpit.cli import main
+from cockpit.status import describe
+
+
+@pytest.fixture(autouse=True)
+def runs(tiny_run, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("COCKPIT_RUNS", str(tiny_run.path.parent))
+    monkeypatch.chdir(tmp_path)
+
+
+def test_several_formats_at_once_as_json(tiny_run, capsys):
+    assert main(["export", "last", "--to", "safetensors", "csv", "--to", "card", "--json"]) == 0
+    told = capsys.readouterr()
+    made = {one["format"]: one for one in json.loads(told.out)}
+    assert list(made) == ["safetensors", "csv", "card"]
+    assert made["safetensors"]["verified"]["images"] == 40
+    assert made["csv"]["verified"] is None
+    assert "compared with the network on 40 test images of 10 classes" in told.err
+    for one in made.values():
+        assert Path(one["path"]).stat().st_size == one["size_bytes"]
+    with safetensors.safe_open(made["safetensors"]["path"], "np") as file:
+        facts = file.metadata()
+    assert (facts["model"], facts["run"], json.loads(facts["classes"])[3]) == ("resnet20", tiny_run.id, "3")
+    card = Path(made["card"]["path"]).read_text()
+    assert "40 test images of 10 classes: logits within" in card
+    assert f"{tiny_run.test_report().top1:.2%}" in card
+
+
+def test_the_curves_are_those_of_the_records(tiny_run):
+    assert main(["export", tiny_run.id, "--to", "csv", "--out", "curves.csv"]) == 0
+    with open("curves.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    records = [json.loads(line) for line in tiny_run.metrics_path.read_text().splitlines()]
+    epochs = [(row["step"], row["val_loss"]) for row in records if row["kind"] == "epoch"]
+    assert [(int(r["step"]), float(r["value"])) for r in rows if r["metric"] == "val_loss"] == epochs
+
+
+def test_the_best_run_of_a_pair_and_a_folder(tiny_run):
+    assert main(["export", "--model", "resnet20", "--dataset", "tiny", "--to", "csv,card", "--out", "new/folder"]) == 0
+    assert sorted(path.suffix for path in Path("new/folder").iterdir()) == [".csv", ".md"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["last", "--to", "pickle"], "cannot be exported as 'pickle'; the formats are safetensors, onnx"),
+        (["last"], "name a format"),
+        (["--to", "csv"], "name a run"),
+        (["nobody", "--to", "csv"], "unknown run"),
+        (["last", "--to", "csv", "--live"], "--live is for --to tensorboard alone"),
+        (["last", "--to", "csv", "--out", "there.csv"], "there.csv is there already; --force writes over it"),
+        (["last", "--to", "card", "--out", "there.csv"], "--force"),
+        (["last", "--to", "csv", "--out", "no/folder/x.csv"], "no/folder"),
+        (["last", "--to", "csv,card", "--out", "there.csv"], "there can be no folder"),
+    ],
+)
+def test_a_mistake_is_a_sentence_and_nothing_is_written(words, sentence, capsys):
+    Path("there.csv").write_text("mine")
+    assert main(["export", *words]) == 2
+    assert sentence in capsys.readouterr().err
+    assert Path("there.csv").read_text() == "mine"
+    assert [path.name for path in Path().iterdir()] == ["there.csv"]
+
+
+def test_a_run_without_a_checkpoint(tiny_run, tmp_path, monkeypatch, capsys):
+    empty = tmp_path / "runs" / tiny_run.id
+    empty.mkdir(parents=True)
+    (empty / "recipe.json").write_bytes((tiny_run.path / "recipe.json").read_bytes())
+    monkeypatch.setenv("COCKPIT_RUNS", str(empty.parent))
+    assert main(["export", "last", "--to", "onnx,safetensors"]) == 2
+    assert "has no best checkpoint yet" in capsys.readouterr().err
+    assert main(["export", "last", "--to", "csv", "--out", "empty.csv"]) == 0
+
+
+def test_a_card_shows_hostile_text_literally(tiny_run, tmp_path, monkeypatch):
+    home = tmp_path / "runs" / tiny_run.id
+    home.mkdir(parents=True)
+    for path in tiny_run.path.iterdir():
+        if path.is_file():
+            (home / path.name).write_bytes(path.read_bytes())
+    launch = json.loads((home / "launches.jsonl").read_text())
+    launch["versions"] = {"torch": "<script>alert(1)</script> | [x](http://x) `\x1b[31m`\n# Title"}
+    launch["git_commit"] = "`|`\n"
+    (home / "launches.jsonl").write_text(json.dumps(launch) + "\n")
+    monkeypatch.setenv("COCKPIT_RUNS", str(home.parent))
+    assert main(["export", "last", "--to", "card", "--out", "card.md"]) == 0
+    card = Path("card.md").read_text()
+    assert "\x1b" not in card
+    assert not re.search(r"(?<!\\)<script", card)
+    assert r"\[x\](http://x)" in card
+    assert "\n# Title" not in card
+    assert describe(tiny_run).status == "finished"
