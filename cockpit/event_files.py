@@ -1,7 +1,8 @@
 """A run's records as TensorBoard reads them: curves by step and by epoch, the recipe as hyperparameters.
 
 TensorBoard never forgets a point, so what a resume made void cannot be taken back: all is written anew then, into a
-file that begins by saying that what came before is void, and the old one goes.
+file that begins by saying that what came before is void. The old one goes at the end, because a TensorBoard that has it
+open and finds it gone stops reading.
 """
 
 import bisect
@@ -61,6 +62,7 @@ class EventFolder:
         self._lines = LineTail(run.metrics_path, _PORTION_BYTES)
         self._file: _EventFile | None = None
         self._tested: float | None = None
+        self._void: set[Path] = set()
 
     def update(self) -> None:
         """Write what the run has gained.
@@ -77,9 +79,12 @@ class EventFolder:
             raise unwritable(self._folder, error) from error
 
     def close(self) -> None:
-        """Let the file go."""
+        """Let the file go, and delete those that are void."""
         if self._file is not None:
             self._file.close()
+        for path in self._void:
+            with contextlib.suppress(OSError):  # it does no harm
+                path.unlink()
 
     def _grow(self, file: "_EventFile") -> bool:
         """Append the new records; False when they make void what is written."""
@@ -89,8 +94,9 @@ class EventFolder:
         return True
 
     def _begin(self) -> "_EventFile":
-        """Write all that counts into a new file and give it its name in one step; then the old ones go."""
-        self.close()
+        """Write all that counts into a new file and give it its name in one step; then the old ones are void."""
+        if self._file is not None:
+            self._file.close()
         self._folder.mkdir(parents=True, exist_ok=True)
         old = [path for path in self._folder.iterdir() if path.name.startswith(PREFIX)]
         handle, name = tempfile.mkstemp(prefix=".exporting-", dir=self._folder)
@@ -111,8 +117,7 @@ class EventFolder:
             with contextlib.suppress(OSError):
                 os.unlink(name)
             raise
-        for path in old:
-            path.unlink(missing_ok=True)
+        self._void.update(old)
         return file
 
     def _append_test(self, file: "_EventFile") -> None:

@@ -106,8 +106,9 @@ def test_an_open_tensorboard_forgets_what_a_resume_took_back(tmp_path):
     opened.Reload()
     assert points(opened, "live/loss") == [(1, 3.0), (4, 2.0), (6, 1.5)]
     assert points(read(folder), "live/loss") == [(1, 3.0), (4, 2.0), (6, 1.5)]
-    assert len(list(folder.iterdir())) == 1
     events.close()
+    assert points(read(folder), "live/loss") == [(1, 3.0), (4, 2.0), (6, 1.5)]
+    assert len(list(folder.iterdir())) == 1
 
 
 def test_a_torn_line_waits(tmp_path):

@@ -27,12 +27,11 @@ def describe_row(row: RunInfo, *, testing: bool = False) -> Content:
     state = words(
         "" if told else plain(row.detail), remedy(row.status, row.detail, queued=row.ticket is not None), between=" · "
     )
-    if row.best_epoch is None:
-        best = (
-            ""
-            if row.ticket or row.status == "pending"
-            else "no checkpoint yet: the best one is kept from the first epoch on"
-        )
+    if row.status == "imported":
+        best = f"test {_scores(row.test)}" if row.test else "t tests its weights"
+    elif row.best_epoch is None:
+        quiet = row.ticket or row.status == "pending"
+        best = "" if quiet else "no checkpoint yet: the best one is kept from the first epoch on"
     else:
         best = f"best checkpoint: epoch {row.best_epoch} · val {percent(row.best_val_acc)} % · "
         if outdated:
@@ -40,11 +39,12 @@ def describe_row(row: RunInfo, *, testing: bool = False) -> Content:
         elif testing:
             best += "being tested"
         elif row.test:
-            scores = row.test
-            best += f"test {percent(scores.top1)} % (top-5 {percent(scores.top5)} %, loss {scores.loss:.3f})"
+            best += f"test {_scores(row.test)}"
         else:
             best += "t tests it"
     recipe = f"* not the seed's recipe: {plain(row.changes)}" if row.changes else "recipe: the seed's"
+    if row.status == "imported":
+        recipe = "* how its weights were trained is not known"
     damage = "" if row.status == "damaged" else plain(row.damage)  # else it is the state
     name = plain(row.id), "bold"
     last = words((damage, "$text-error") if damage else (recipe, "dim"))
@@ -53,6 +53,10 @@ def describe_row(row: RunInfo, *, testing: bool = False) -> Content:
     if row.status in TROUBLED or row.ticket or (row.job and row.status in LIVE):
         return words(words(name, best, between="  "), state, last, between="\n")
     return words(words(name, state, between="  "), best, last, between="\n")
+
+
+def _scores(test: TestScores) -> str:
+    return f"{percent(test.top1)} % (top-5 {percent(test.top5)} %, loss {test.loss:.3f})"
 
 
 def outdated_test(test: TestScores | None, best_epoch: int | None, *, testing: bool = False) -> str:
@@ -87,6 +91,8 @@ def describe_test(test: TestReport, ece: float | None, best_epoch: int | None, *
 
 def losses(row: RunInfo) -> str:
     """Return what is lost with a run."""
+    if row.status == "imported":
+        return "its weights"
     if row.best_epoch is None:
         return "its log"
     return f"its checkpoints of {row.epoch} epochs (best validation {percent(row.best_val_acc)} %)"

@@ -46,6 +46,8 @@ def pace(view: RunView, width: int) -> Content:
     """Return the best accuracy, the throughput, the hardware and the recipe."""
     info = view.info
     parts: list[str | tuple[str, str]] = []
+    if info.status == "imported":
+        return words("no epoch was trained here", ("recipe: not known", "dim"), between=" · ")
     if info.best_epoch is None:
         parts.append("no epoch done yet")
     else:
@@ -115,7 +117,7 @@ def note(view: RunView, width: int, *, testing: bool = False) -> Content:
         result = f"test top-1 {percent(report.top1)} % · top-5 {percent(report.top5)} %"
         scope = f"loss {report.loss:.3f} · {report.images:,} images · {weights_of(report.epoch)}"
         lines.append(words((result, "bold $text-success"), scope, between=" · "))
-    elif info.status == "finished":
+    elif info.status in ("finished", "imported"):
         lines.append(Content("not tested yet · t tests the best checkpoint"))
     if remarks := describe_remarks(info):
         lines.append(remarks)

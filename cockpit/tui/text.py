@@ -128,7 +128,6 @@ REMEDIES = {
     "failed": "r tries again from its last checkpoint",
     "lost": "press r",
     "damaged": "d deletes it",
-    "imported": "t tests it",
 }
 """What the user can do about each status."""
 _OF_THE_RECIPE = ("loss is NaN", "out of memory")
