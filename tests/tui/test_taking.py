@@ -1,0 +1,45 @@
+"""A run is exported from its screen: what is asked, what is refused, and what is said at the end."""
+
+from folders import finished, make_run, screen_text, settle, toasts
+
+from cockpit.tui.ask import AskScreen
+from cockpit.tui.run import RunScreen
+
+RUN_ID = "20251123-141000-resnet20-digits-0001"
+
+
+async def ask(app, pilot, formats: str) -> None:
+    await settle(pilot, lambda: isinstance(app.screen, RunScreen) and "resnet20" in screen_text(app))
+    await pilot.press("X")
+    await settle(pilot, lambda: isinstance(app.screen, AskScreen))
+    await pilot.press("ctrl+u", *formats, "enter")
+
+
+async def test_curves_go_into_a_folder_named_after_the_run(app, store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = finished(make_run(store, RUN_ID))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(RunScreen(run))
+        await ask(app, pilot, "csv")
+        await settle(pilot, lambda: "are in" in toasts(app))
+    lines = (tmp_path / f"{RUN_ID}-export" / f"{RUN_ID}.csv").read_text().splitlines()
+    assert lines[0] == "metric,epoch,step,seconds,value"
+    assert len(lines) > 1
+
+
+async def test_a_strange_format_is_refused_in_the_dialog(app, store):
+    run = finished(make_run(store, RUN_ID))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(RunScreen(run))
+        await ask(app, pilot, "pickle")
+        await settle(pilot, lambda: "cannot be exported as 'pickle'" in screen_text(app))
+
+
+async def test_a_failure_is_told_in_the_command_s_words(app, store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = finished(make_run(store, RUN_ID))
+    run.best_path.unlink(missing_ok=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(RunScreen(run))
+        await ask(app, pilot, "onnx")
+        await settle(pilot, lambda: "failed" in toasts(app) and "has no best checkpoint yet" in toasts(app))
