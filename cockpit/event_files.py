@@ -9,7 +9,6 @@ import bisect
 import contextlib
 import functools
 import importlib
-import importlib.util
 import os
 import tempfile
 import time
@@ -22,6 +21,7 @@ from typing import Any, BinaryIO
 from cockpit import records, status
 from cockpit.errors import CockpitError
 from cockpit.files import unwritable
+from cockpit.forms import require
 from cockpit.lines import LineTail
 from cockpit.recipe import options
 from cockpit.store import Run
@@ -44,12 +44,6 @@ _EPOCH = {
 """Tags of the epochs, whose step is the epoch, and the fields of `records.Epoch`."""
 _TEST = {"test/top1": "top1", "test/top5": "top5", "test/loss": "loss"}
 """Tags of the test, at the epoch whose weights were tested."""
-
-
-def require_tensorboard() -> None:
-    """Raise CockpitError when TensorBoard is not installed."""
-    if importlib.util.find_spec("tensorboard") is None:
-        raise CockpitError("tensorboard is not installed; `pip install 'cockpit[export]'` brings it")
 
 
 class EventFolder:
@@ -178,7 +172,7 @@ def write_events(run: Run, folder: Path, *, force: bool) -> None:
     Raises:
         CockpitError: When there is one already and it is not to be replaced, or it cannot be written.
     """
-    require_tensorboard()
+    require("tensorboard")
     check_folder(folder, force=force)
     events = EventFolder(run, folder)
     events.update()
@@ -206,7 +200,7 @@ def follow_events(run: Run, folder: Path, poll_s: float) -> None:
     Raises:
         CockpitError: When the folder cannot be written.
     """
-    require_tensorboard()
+    require("tensorboard")
     events = EventFolder(run, folder)
     try:
         while True:

@@ -1,5 +1,6 @@
-"""What a run can be exported as."""
+"""What a run can be exported as, and what that needs."""
 
+import importlib.util
 from collections.abc import Sequence
 
 from cockpit.errors import CockpitError
@@ -10,6 +11,16 @@ FORMATS = (*SUFFIXES, "tensorboard")
 """All of them."""
 NETWORKS = frozenset({"safetensors", "onnx", "torch"})
 """Those that hold the network, and are compared with it."""
+
+
+_PACKAGES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "tensorboard": ("tensorboard",)}
+
+
+def require(form: str) -> None:
+    """Raise CockpitError when a package that a format needs is not installed."""
+    for package in _PACKAGES.get(form, ()):
+        if importlib.util.find_spec(package) is None:
+            raise CockpitError(f"{package} is not installed; `pip install 'cockpit[export]'` brings it")
 
 
 def read_formats(words: Sequence[str]) -> list[str]:

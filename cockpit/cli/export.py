@@ -17,7 +17,7 @@ from cockpit.cli.reading import read_series
 from cockpit.cli.training import best_run
 from cockpit.errors import CockpitError
 from cockpit.files import open_to_append, unwritable
-from cockpit.forms import NETWORKS, SUFFIXES, read_formats
+from cockpit.forms import NETWORKS, SUFFIXES, read_formats, require
 from cockpit.results import Exported
 from cockpit.store import Run
 
@@ -39,8 +39,8 @@ class Export:
     to: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FORMAT[,FORMAT]")]
     """safetensors, onnx, torch, tensorboard, csv or card; several with commas or spaces between."""
     out: Annotated[str, arg(metavar="PATH")] = ""
-    """A file, if it is one format; else a folder. Default: here, named after the run. Of tensorboard always the folder
-    that `tensorboard --logdir` is told, in which the run has its own; default: ./tensorboard."""
+    """A file, if it is one format; else a folder. Default: here, named after the run. Of tensorboard alone the folder that
+    `tensorboard --logdir` is told, in which the run has its own; else, and by default, `tensorboard` beside the others."""
     model: str = ""
     """Architecture of the best run to look for."""
     dataset: str = ""
@@ -116,9 +116,9 @@ class Export:
             yield _made(run, "card", paths["card"])
 
     def _follow(self, run: Run, folder: Path) -> int:
-        from cockpit.event_files import check_folder, follow_events, require_tensorboard
+        from cockpit.event_files import check_folder, follow_events
 
-        require_tensorboard()
+        require("tensorboard")
         check_folder(folder, force=True)
         say(f"writing {folder} until {run.id} ends; `tensorboard --logdir {folder.parent}` shows it")
         try:
@@ -159,9 +159,7 @@ def prepare_to_follow(logdir: Path) -> Path:
     Raises:
         CockpitError: When it cannot be written, or TensorBoard is not here.
     """
-    from cockpit.event_files import require_tensorboard
-
-    require_tensorboard()
+    require("tensorboard")
     try:
         logdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -196,10 +194,10 @@ def _place(run: Run, formats: list[str], out: str) -> dict[str, Path]:
 
 
 def _check_path(name: str, path: Path, *, force: bool) -> None:
+    require(name)
     if name == "tensorboard":
-        from cockpit.event_files import check_folder, require_tensorboard
+        from cockpit.event_files import check_folder
 
-        require_tensorboard()
         check_folder(path, force=force)
     elif path.is_dir():
         raise CockpitError(f"{path} is a folder; name a file with --out")

@@ -23,6 +23,7 @@ from cockpit.engine.augment import Normalization
 from cockpit.recipe import Recipe
 from cockpit.results import Imported
 from cockpit.store import Run
+from nets.catalog import MODELS
 
 _FORMAT = 1
 MEAN, STD = "normalize.mean", "normalize.std"
@@ -220,10 +221,13 @@ def load_best(run: Run) -> Best:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
         normalization = Normalization(weights.pop(MEAN), weights.pop(STD))
         recipe = None if "imported" in header else msgspec.json.decode(header["recipe"], type=Recipe)
+        model = recipe.model if recipe else header["model"]
+        if model not in MODELS:
+            raise ValueError(f"no network is called {model!r}")
         return Best(
             weights=weights,
             normalization=normalization,
-            model=recipe.model if recipe else header["model"],
+            model=model,
             dataset=recipe.dataset if recipe else header["dataset"],
             recipe=recipe,
             epoch=int(header["epoch"]) if recipe else 0,

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from cockpit.datasets import SIZE
 from cockpit.engine.augment import Normalization
 from cockpit.engine.checkpoint import MEAN, STD, Best
-from cockpit.errors import CockpitError
+from cockpit.forms import require
 from nets import build
 
 Answer = Callable[[np.ndarray], np.ndarray]
@@ -128,7 +128,7 @@ def write_onnx(portable: Portable, facts: dict[str, str], path: Path) -> None:
     Raises:
         CockpitError: When a package is missing.
     """
-    require("onnx", "onnxscript")
+    require("onnx")
     with _quiet():
         program = torch.onnx.export(
             portable.traced(),
@@ -149,7 +149,7 @@ def read_onnx(path: Path) -> Answer:
     Raises:
         CockpitError: When the package is missing.
     """
-    require("onnxruntime")
+    require("onnx")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -157,15 +157,6 @@ def read_onnx(path: Path) -> Answer:
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
     return lambda images: np.asarray(session.run(["logits"], {"images": images})[0])
-
-
-def require(*packages: str) -> None:
-    """Raise CockpitError when one of the packages of the extra `export` is not installed."""
-    import importlib.util
-
-    for package in packages:
-        if importlib.util.find_spec(package) is None:
-            raise CockpitError(f"{package} is not installed; `pip install 'cockpit[export]'` brings it")
 
 
 WRITERS: dict[str, tuple[str, Callable[[Portable, dict[str, str], Path], None], Callable[[Path], Answer]]] = {

@@ -116,9 +116,6 @@ ACTIONS = (
     Action(("classify", "path"), "tab", "tab", "complete", "complete", "Complete the path as far as it is certain."),
     Action(_RUN_SCREENS, "s", "s", "stop", "stop", "Stop it, with a checkpoint; a waiting run leaves the queue."),
     Action(_RUN_SCREENS, "r", "r", "resume", "resume", "Continue a stopped, failed or lost run where it was."),
-    Action(
-        ("run",), "X", "X", "take", "export", "Export it: weights, ONNX, TensorBoard, curves, a card.", in_bar=False
-    ),
     Action(("run",), "l", "l", "log", "log", "Read the log on the whole screen."),
     Action(_CHARTS, "left", "←", "cursor_left", "values", "Read values with a cursor, on the record to the left."),
     Action(_CHARTS, "right", "→", "cursor_right", "right", "Read the values to the right.", in_bar=False),
@@ -156,6 +153,9 @@ ACTIONS = (
     Action(_RUN_SCREENS, "number_sign", "#", "tags", "tags", "Tag the run, to find it by tag:x.", in_bar=False),
     Action(("runs",), "c", "c", "compare", "compare", "Compare the marked runs.", in_bar=False),
     Action(("runs",), "x", "x", "export", "export", "Write the marked or shown runs as CSV or JSON.", in_bar=False),
+    Action(
+        ("run",), "X", "X", "take", "export", "Export it: weights, ONNX, TensorBoard, curves, a card.", in_bar=False
+    ),
     Action(("runs",), "slash", "/", "filter", "filter", "Show only what you ask for: words, model:vgg*, val>90%."),
     Action(("runs",), "escape", "esc", "clear_filter", "all", "Show all runs again.", in_bar=False),
     Action(("confirm",), "y,enter", "y", "dismiss(True)", "yes", "Do it."),

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,14 @@ def test_a_mistake_is_a_sentence_and_nothing_is_written(words, sentence, capsys)
     assert sentence in capsys.readouterr().err
     assert Path("there.csv").read_text() == "mine"
     assert [path.name for path in Path().iterdir()] == ["there.csv"]
+
+
+@pytest.mark.parametrize(("form", "package"), [("onnx", "onnxscript"), ("tensorboard", "tensorboard")])
+def test_a_missing_package_is_a_sentence(form, package, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    assert main(["export", "last", "--to", f"csv,{form}"]) == 2
+    assert f"{package} is not installed; `pip install 'cockpit[export]'` brings it" in capsys.readouterr().err
+    assert not [path for path in Path().rglob("*") if path.is_file()]
 
 
 def test_a_run_without_a_checkpoint(tiny_run, tmp_path, monkeypatch, capsys):
