@@ -39,8 +39,9 @@ class Export:
     to: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FORMAT[,FORMAT]")]
     """safetensors, onnx, torch, tensorboard, csv or card; several with commas or spaces between."""
     out: Annotated[str, arg(metavar="PATH")] = ""
-    """A file, if it is one format; else a folder. Default: here, named after the run. Of tensorboard alone the folder that
-    `tensorboard --logdir` is told, in which the run has its own; else, and by default, `tensorboard` beside the others."""
+    """A file, if it is one format; else a folder. Default: here, named after the run. Of tensorboard alone the folder
+    that `tensorboard --logdir` is told, in which the run has its own; else, and by default, `tensorboard` beside the
+    others."""
     model: str = ""
     """Architecture of the best run to look for."""
     dataset: str = ""
@@ -232,6 +233,6 @@ def _tell(one: Exported) -> str:
         v = one.verified
         return (
             f"{size}, compared with the network on {v.images} test images of {v.classes} classes: logits differ by at "
-            f"most {v.largest_difference:.1e} (allowed {v.tolerance:.1e}), top-1 the same"
+            f"most {v.largest_difference:.1e} (allowed {v.tolerance:.1e}), top-1 the same{f' ({v.ties} are ties)' if v.ties else ''}"
         )
     return f"{size}, not compared with the network" if one.format in NETWORKS else size
