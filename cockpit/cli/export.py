@@ -231,8 +231,9 @@ def _tell(one: Exported) -> str:
     size = f"{one.format}: {one.size_bytes / (1e6 if large else 1e3):,.1f} {'MB' if large else 'kB'}"
     if one.verified:
         v = one.verified
+        ties = f" ({v.ties} are ties)" if v.ties else ""
         return (
             f"{size}, compared with the network on {v.images} test images of {v.classes} classes: logits differ by at "
-            f"most {v.largest_difference:.1e} (allowed {v.tolerance:.1e}), top-1 the same{f' ({v.ties} are ties)' if v.ties else ''}"
+            f"most {v.largest_difference:.1e} (allowed {v.tolerance:.1e}), top-1 the same{ties}"
         )
     return f"{size}, not compared with the network" if one.format in NETWORKS else size
