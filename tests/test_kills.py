@@ -117,7 +117,7 @@ def test_a_run_killed_at_any_moment_of_its_life_reads_as_the_uninterrupted_one(t
         leftovers |= left
         epochs = [record for record in RecordTail(run).read() if isinstance(record, records.Epoch)]
         if epochs:
-            assert load_best(run).val_acc >= max(record.best_val_acc or 0.0 for record in epochs)
+            assert (load_best(run).val_acc or 0.0) >= max(record.best_val_acc or 0.0 for record in epochs)
         if run.last_path.exists():
             durable.read_checked(run.last_path)
     launch.start(run, device="cpu", sample_s=0)

@@ -38,13 +38,15 @@ def normalization() -> Normalization:
 
 
 def tried(network: nn.Module, images: np.ndarray) -> Portable:
-    """Return a network with batch statistics of its own, as a trained one has, in eval mode."""
-    for module in network.modules():
+    """Return a network whose batch statistics are those of the images, as a trained one's are of its own."""
+    portable = Portable(network, normalization())
+    for module in portable.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None  # the statistics of the images, from nothing else
+            module.train().momentum = None  # from nothing else
     with torch.no_grad():
-        network.train()(torch.from_numpy(images.transpose(0, 3, 1, 2) / 255).float())
-    return Portable(network, normalization())
+        portable(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()))
+    portable.eval()
+    return portable
 
 
 @pytest.mark.parametrize("form", ["safetensors", "torch"])
