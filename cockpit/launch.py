@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from cockpit import files, records, status
+from cockpit import files, liveness, records, status
 from cockpit.device_names import count, first_of
 from cockpit.devices import check_device, list_gpus, settle
 from cockpit.errors import CockpitError
@@ -52,7 +52,7 @@ def check_resumable(run: Run, *, force: bool = False) -> None:
     info = status.describe(run)
     if info.status == "stale":
         _leave_to_other_host(run, force=force)
-        if not status.is_elsewhere(run.launches()[-1]):
+        if not liveness.is_elsewhere(run.launches()[-1]):
             raise CockpitError(f"run {run.id} is stale, so it is not started again: {info.detail}")
     elif info.status not in status.RESUMABLE:
         if info.status == "damaged":
@@ -66,7 +66,7 @@ def check_resumable(run: Run, *, force: bool = False) -> None:
 def _leave_to_other_host(run: Run, *, force: bool) -> None:
     """Raise CockpitError when a trainer of another host may have the run: its process cannot be seen from here."""
     launches = run.launches()
-    if not launches or not status.is_elsewhere(launches[-1]):
+    if not launches or not liveness.is_elsewhere(launches[-1]):
         return
     host = launches[-1].host
     state, _ = status.judge(run, launches, run.tail())
@@ -309,7 +309,7 @@ def send(run: Run, what: Signal) -> bool:
     launch = launches[-1]
     if status.judge(run, launches, run.tail())[0] not in status.LIVE:
         return False
-    if launch.host != status.host_name():
+    if launch.host != liveness.host_name():
         raise CockpitError(f"run {run.id} was started on {launch.host}; stop it there")
     with contextlib.suppress(ProcessLookupError):
         os.kill(launch.pid, signal.SIGTERM if what == "stop" else signal.SIGKILL)

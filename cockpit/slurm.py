@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from cockpit import durable, jobs, records, squeue, status
+from cockpit import durable, jobs, liveness, records, squeue, status
 from cockpit.config import config_path
 from cockpit.device_names import CARD, count, names_of, normal
 from cockpit.errors import CockpitError
@@ -135,7 +135,7 @@ def submit(
             intent = records.Submission(
                 name=name,
                 time=time.time(),
-                host=status.host_name(),
+                host=liveness.host_name(),
                 uid=os.getuid(),
                 launches=len(run.launches()),
                 device=device,

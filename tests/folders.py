@@ -10,7 +10,7 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from cockpit import records, results, status
+from cockpit import liveness, records, results
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunStore
@@ -34,8 +34,8 @@ def launched(run: Run, *, pid: int = 1, process_start_s: float = 0.0, attempt: i
             attempt=attempt,
             time=STARTED,
             argv=["trainer"],
-            host=status.host_name(),
-            boot_id=status.boot_id(),
+            host=liveness.host_name(),
+            boot_id=liveness.boot_id(),
             pid=pid,
             process_start_s=process_start_s,
             device="cpu",
@@ -46,7 +46,7 @@ def launched(run: Run, *, pid: int = 1, process_start_s: float = 0.0, attempt: i
 
 def launched_by(run: Run, process: psutil.Process) -> Run:
     """Add a launch that names a living process, so the run is live."""
-    launched(run, pid=process.pid, process_start_s=status.since_boot(process))
+    launched(run, pid=process.pid, process_start_s=liveness.since_boot(process))
     write(run, phase("running"))
     return run
 

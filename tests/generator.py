@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 from folders import write
 
-from cockpit import records, results, status
+from cockpit import liveness, records, results
 from cockpit.datasets import DATASETS
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe, to_json, usual_recipe
@@ -61,8 +61,8 @@ class Trainer:
             attempt=self._attempt,
             time=self._time(),
             argv=["python", "-m", "cockpit.engine", "run", "train", "--device", "cpu"],
-            host=host or status.host_name(),
-            boot_id=status.boot_id(),
+            host=host or liveness.host_name(),
+            boot_id=liveness.boot_id(),
             pid=pid,
             process_start_s=process_start_s,
             device="cpu",
@@ -203,7 +203,7 @@ def make_long_run(store: RunStore, num_records: int, *, live: bool = True) -> tu
     run = make_folder(store, recipe, NEWEST, len(store.list()))
     train(run, trainer, trainer.launch(), samples // 2)
     myself = psutil.Process()
-    train(run, trainer, trainer.launch(pid=myself.pid, process_start_s=status.since_boot(myself)), samples)
+    train(run, trainer, trainer.launch(pid=myself.pid, process_start_s=liveness.since_boot(myself)), samples)
     if not live:
         say(run, trainer.phase("finished", "test top-1 93.10%"))
     return run, trainer

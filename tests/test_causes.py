@@ -13,7 +13,7 @@ import psutil
 import pytest
 from waiting import wait_for
 
-from cockpit import causes, launch, records, status
+from cockpit import causes, launch, liveness, records, status
 from cockpit.cli import main
 from cockpit.errors import CockpitError
 from cockpit.lines import LineWriter
@@ -26,7 +26,7 @@ def store(tmp_path) -> Iterator[RunStore]:
     store = RunStore(tmp_path / "runs")
     yield store
     for run in store.list():
-        with_pid = [one.pid for one in run.launches() if status.find_life(one, run.metrics_path) != "dead"]
+        with_pid = [one.pid for one in run.launches() if liveness.find_life(one, run.metrics_path) != "dead"]
         for pid in with_pid:
             os.kill(pid, signal.SIGKILL)
 
@@ -46,13 +46,13 @@ def test_a_crash_is_told_by_the_trace_that_it_leaves_until_the_next_launch(store
     run, pid = begin(store)
     wait_for(lambda: run.tail().phase)
     os.kill(pid, number)
-    where = f"pid {pid} on {status.host_name()}"
+    where = f"pid {pid} on {liveness.host_name()}"
     assert when_lost(run) == f"it crashed while preparing: {name} ({where}; log.txt tells where); resume continues it"
     assert "most recent call first" in run.log_path.read_text()
     if number == signal.SIGSEGV:
         pid = launch.start(run, device="cpu").pid
         os.kill(pid, signal.SIGKILL)
-        where = f"pid {pid} on {status.host_name()}"
+        where = f"pid {pid} on {liveness.host_name()}"
         assert when_lost(run).startswith("it is gone without a word while ")
         assert "Segmentation" not in when_lost(run)
 
@@ -63,7 +63,7 @@ def test_a_suspended_trainer_is_left_alone_until_it_goes_on_and_a_killed_one_is_
     wait_for(lambda: run.tail().step)
     os.kill(pid, signal.SIGSTOP)
     wait_for(lambda: status.describe(run).status == "stale", 5)
-    suspended = f"its process is suspended; `kill -CONT {pid}` on {status.host_name()} lets it go on"
+    suspended = f"its process is suspended; `kill -CONT {pid}` on {liveness.host_name()} lets it go on"
     assert status.describe(run).detail == suspended
     assert main(["resume", run.id, *runs]) == 2
     assert f"is stale, so it is not started again: {suspended}" in capsys.readouterr().err
@@ -73,7 +73,7 @@ def test_a_suspended_trainer_is_left_alone_until_it_goes_on_and_a_killed_one_is_
     wait_for(lambda: status.describe(run).status == "running", 5)
     capsys.readouterr()
     os.kill(pid, signal.SIGKILL)
-    sentence = f"it is gone without a word while training (pid {pid} on {status.host_name()}); resume continues it"
+    sentence = f"it is gone without a word while training (pid {pid} on {liveness.host_name()}); resume continues it"
     assert when_lost(run) == sentence
     assert main(["runs", "--json", *runs]) == 0
     assert sentence in capsys.readouterr().out
@@ -113,8 +113,8 @@ def gone(run: Run, state: str = "running", **changes: object) -> str:
         attempt=1,
         time=time.time(),
         argv=[],
-        host=status.host_name(),
-        boot_id=status.boot_id(),
+        host=liveness.host_name(),
+        boot_id=liveness.boot_id(),
         pid=2**22 + 1,
         process_start_s=1.0,
     )
@@ -268,6 +268,6 @@ def test_a_dead_host_s_run_is_taken_over_when_somebody_vouches_for_it_and_an_end
         run = store.create(Recipe(dataset="tiny", epochs=5_000, batch_size=16).complete())
         elsewhere(run, silent=True, state=state)
         assert main(["resume", run.id, "--detach", "--device", "cpu", *words, "--runs", str(store.root)]) == 0
-        assert [one.host for one in run.launches()] == ["another-host", status.host_name()]
+        assert [one.host for one in run.launches()] == ["another-host", liveness.host_name()]
         assert status.describe(run).status == "starting"
         psutil.Process(run.launches()[-1].pid).kill()

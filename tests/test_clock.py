@@ -6,7 +6,7 @@ import msgspec
 import psutil
 import pytest
 
-from cockpit import records, status
+from cockpit import liveness, records, status
 from cockpit.engine.journal import Journal
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe
@@ -69,19 +69,19 @@ def test_a_living_trainer_stays_alive(run, monkeypatch, jump_s):
         attempt=1,
         time=time.time(),
         argv=[],
-        host=status.host_name(),
-        boot_id=status.boot_id(),
+        host=liveness.host_name(),
+        boot_id=liveness.boot_id(),
         pid=psutil.Process().pid,
-        process_start_s=status.since_boot(psutil.Process()),
+        process_start_s=liveness.since_boot(psutil.Process()),
     )
     jump(monkeypatch, jump_s)
     booted = psutil.boot_time()
     monkeypatch.setattr(psutil, "boot_time", lambda: booted + jump_s)  # the kernel reckons it back from the clock
-    assert status.find_life(launch, run.metrics_path) == "alive"
+    assert liveness.find_life(launch, run.metrics_path) == "alive"
     another = msgspec.structs.replace(launch, process_start_s=launch.process_start_s + 1)
-    assert status.find_life(another, run.metrics_path) == "dead"
+    assert liveness.find_life(another, run.metrics_path) == "dead"
 
 
 def test_the_start_of_a_process_is_as_psutil_has_it():
     process = psutil.Process()
-    assert status.since_boot(process) == pytest.approx(process.create_time() - psutil.boot_time(), abs=0.02)
+    assert liveness.since_boot(process) == pytest.approx(process.create_time() - psutil.boot_time(), abs=0.02)

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cockpit import records, results, status
+from cockpit import liveness, records, results, status
 from cockpit.cli import main
 from cockpit.cli.runs import ListRuns, ShowRun
 from cockpit.durable import DamagedFileError, sweep, write_checked
@@ -39,7 +39,7 @@ VITAL = {"recipe.json", "launches.jsonl", "metrics.jsonl", "submissions.jsonl"}
 READ = {*VITAL, "test.json"}
 """What a listing reads the content of."""
 LAUNCH = records.Launch(
-    attempt=1, time=1e9, argv=[], host=status.host_name(), boot_id="", pid=1, process_start_s=0.0, device="cpu"
+    attempt=1, time=1e9, argv=[], host=liveness.host_name(), boot_id="", pid=1, process_start_s=0.0, device="cpu"
 )
 SUBMISSION = records.Submission(
     name="a job", time=1e9, host="login", uid=0, launches=0, device="auto", refused="no such partition"

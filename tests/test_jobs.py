@@ -8,7 +8,7 @@ import psutil
 import pytest
 from test_status import launch_of, say
 
-from cockpit import launch, places, records, status
+from cockpit import launch, liveness, places, records, status
 from cockpit.cli import main
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
@@ -128,7 +128,7 @@ def test_a_trainer_that_fell_silent(fake, run, state, expected, detail):
 def test_a_silent_slurm_proves_nothing(fake, run, last_word, own_host, expected):
     submitted(run)
     if last_word:  # on its own host the process is gone
-        begun(run, *last_word, **({"host": status.host_name(), "pid": 2**22 + 1} if own_host else {}))
+        begun(run, *last_word, **({"host": liveness.host_name(), "pid": 2**22 + 1} if own_host else {}))
     fake("squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1")
     info = status.describe(run)
     assert info.status == expected

@@ -8,7 +8,7 @@ import pytest
 from terminal import Terminal, cockpit_words
 from waiting import wait_for
 
-from cockpit import status
+from cockpit import liveness, status
 from cockpit.store import RunStore
 
 BRAILLE = re.compile("[\u2801-\u28ff]")
@@ -25,7 +25,7 @@ def store(tmp_path):
     yield store
     for run in store.list():
         for launch in run.launches():
-            if status.find_life(launch, run.metrics_path) != "dead":
+            if liveness.find_life(launch, run.metrics_path) != "dead":
                 psutil.Process(launch.pid).kill()
 
 

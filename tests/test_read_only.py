@@ -4,7 +4,7 @@ import pytest
 from disks import contents, make_read_only, mounted
 from waiting import wait_for
 
-from cockpit import launch, status
+from cockpit import launch, liveness, status
 from cockpit.cli import main
 from cockpit.recipe import Recipe
 from cockpit.store import RunStore
@@ -18,7 +18,7 @@ def archive(tmp_path_factory, tiny):
         recipe = Recipe(dataset="tiny", epochs=1, batch_size=16).complete()
         finished, waiting = store.create(recipe), store.create(recipe)
         trained = launch.start(finished, device="cpu")
-        wait_for(lambda: status.find_life(trained, finished.metrics_path) == "dead")  # it keeps files open to the end
+        wait_for(lambda: liveness.find_life(trained, finished.metrics_path) == "dead")  # it keeps files open to the end
         assert status.describe(finished).status == "finished"
         make_read_only(folder)
         yield store, finished, waiting

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from reference import keep
 
-from cockpit import provenance, scoreboard, scoreboard_text, seed_tables, status
+from cockpit import liveness, provenance, scoreboard, scoreboard_text, seed_tables, status
 from cockpit.provenance import Provenance
 from cockpit.recipe import changes
 from cockpit.scoreboard import Board, judge, make_board
@@ -188,7 +188,7 @@ def test_text_from_outside_stays_text_in_markdown():
 def test_the_standing_of_a_real_run(tiny_run):
     info, made = status.describe(tiny_run), provenance.trace(tiny_run)
     assert made.device == "cpu"
-    assert made.host == status.host_name()
+    assert made.host == liveness.host_name()
     assert made.img_per_s
     assert made.versions["torch"]
     found = scoreboard.make_board([info], {info.id: made})
@@ -203,7 +203,7 @@ def test_a_run_that_is_kept_for_good_tells_the_same_and_nothing_of_its_machine(t
     files = [*Path(after.path).iterdir()]
     assert sorted(file.name for file in files) == ["launches.jsonl", "metrics.jsonl", "recipe.json", "test.json"]
     whole = b"".join(file.read_bytes() for file in files).decode()
-    for told in (str(tiny_run.path.parent), f'"{socket.gethostname()}"', sys.executable, status.boot_id(), "/"):
+    for told in (str(tiny_run.path.parent), f'"{socket.gethostname()}"', sys.executable, liveness.boot_id(), "/"):
         assert told not in whole
     made = provenance.trace(Run(Path(after.path)))
     assert made == msgspec.structs.replace(provenance.trace(tiny_run), host="")

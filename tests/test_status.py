@@ -11,7 +11,7 @@ import psutil
 import pytest
 from waiting import wait_for
 
-from cockpit import records, status
+from cockpit import liveness, records, status
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunStore
@@ -27,10 +27,10 @@ def launch_of(process: psutil.Process, **changes) -> records.Launch:
         attempt=1,
         time=time.time(),
         argv=[],
-        host=status.host_name(),
-        boot_id=status.boot_id(),
+        host=liveness.host_name(),
+        boot_id=liveness.boot_id(),
         pid=process.pid,
-        process_start_s=status.since_boot(process),
+        process_start_s=liveness.since_boot(process),
     )
     return msgspec.structs.replace(made, **changes)
 
@@ -95,10 +95,10 @@ def test_a_silent_trainer_of_another_host_is_stale(run):
 def test_a_clock_that_is_wrong_by_a_day_deceives_only_the_first_look(run):
     launch = launch_of(psutil.Process(), host="another-host")
     now = [1000.0]
-    heartbeats = status.Heartbeats(clock=lambda: now[0])
+    heartbeats = liveness.Heartbeats(clock=lambda: now[0])
 
     def life() -> str:
-        return status.find_life(launch, run.metrics_path, heartbeats)
+        return liveness.find_life(launch, run.metrics_path, heartbeats)
 
     say(run, "running")
     tomorrow = time.time() + 86_400
@@ -117,11 +117,11 @@ def test_a_clock_that_is_wrong_by_a_day_deceives_only_the_first_look(run):
 
 def test_a_trainer_of_another_host_that_never_wrote_is_stale_after_a_while(run):
     now = [0.0]
-    heartbeats = status.Heartbeats(clock=lambda: now[0])
+    heartbeats = liveness.Heartbeats(clock=lambda: now[0])
     launch = launch_of(psutil.Process(), host="another-host")
-    assert status.find_life(launch, run.metrics_path, heartbeats) == "alive"
+    assert liveness.find_life(launch, run.metrics_path, heartbeats) == "alive"
     now[0] = 121.0
-    assert status.find_life(launch, run.metrics_path, heartbeats) == "frozen"
+    assert liveness.find_life(launch, run.metrics_path, heartbeats) == "frozen"
 
 
 def test_an_old_silence_of_another_host_is_seen_at_the_first_look(run):

@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from cockpit import status
+from cockpit import liveness
 from cockpit.store import RunStore
 
 _TRAINER = f"""\
@@ -21,7 +21,7 @@ begun, home = time.monotonic(), sys.argv[3]
 device = sys.argv[sys.argv.index("--device") + 1]
 ticks = open("/proc/self/stat").read().rpartition(")")[2].split()[19]
 launch = dict(attempt=1, time=time.time(), argv=[], host=socket.gethostname(), pid=os.getpid(), device=device)
-launch |= dict(boot_id={status.boot_id()!r}, process_start_s=int(ticks) / os.sysconf("SC_CLK_TCK"))
+launch |= dict(boot_id={liveness.boot_id()!r}, process_start_s=int(ticks) / os.sysconf("SC_CLK_TCK"))
 with open(home + "/launches.jsonl", "a") as file:
     file.write(json.dumps(launch) + "\\n")
 time.sleep(int(home[-1], 16) / 1000)

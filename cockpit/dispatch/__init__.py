@@ -34,7 +34,7 @@ from typing import NamedTuple
 import msgspec
 import psutil
 
-from cockpit import files, launch, status, tickets
+from cockpit import files, launch, liveness, tickets
 from cockpit.dispatch.plan import plan
 from cockpit.dispatch.slots import read_slots
 from cockpit.dispatch.standing import Queue, read_queue
@@ -149,9 +149,9 @@ def _my_claim(device: str) -> Claim:
     return Claim(
         device=device,
         time=time.time(),
-        boot_id=status.boot_id(),
+        boot_id=liveness.boot_id(),
         pid=me.pid,
-        process_start_s=status.since_boot(me),
+        process_start_s=liveness.since_boot(me),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from cockpit import status, tickets
+from cockpit import liveness, tickets
 from cockpit.device_names import names_of, normal
 from cockpit.devices import box_devices, check_device, list_gpus
 from cockpit.dispatch.standing import read_queue
@@ -85,7 +85,7 @@ def _ticket_behind_all(store: RunStore, device: str, sample_s: float | None, pri
     places = [ticket.place for ticket in tickets.read_tickets(store.root).values()]
     return Ticket(
         time=time.time(),
-        host=status.host_name(),
+        host=liveness.host_name(),
         launches=0,
         place=math.floor(max(places, default=0)) + 1.0,
         priority=priority,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 import psutil
 
-from cockpit import records, status
+from cockpit import liveness, records
 from cockpit.device_names import CARD, MOST, is_open
 from cockpit.devices import Gpu, box_devices, list_gpus
 from cockpit.dispatch.plan import suitable
@@ -73,7 +73,7 @@ def find_holders(store: RunStore) -> list[Holder]:
 
     A trainer that has said its last word has its device until it is gone.
     """
-    here, boot = status.host_name(), status.boot_id()
+    here, boot = liveness.host_name(), liveness.boot_id()
     holders = []
     for run in store.list():
         try:
@@ -87,7 +87,7 @@ def find_holders(store: RunStore) -> list[Holder]:
 
 def _lives(launch: records.Launch) -> bool:
     return (
-        psutil.pid_exists(launch.pid) and status.life_of(launch.boot_id, launch.pid, launch.process_start_s) != "dead"
+        psutil.pid_exists(launch.pid) and liveness.life_of(launch.boot_id, launch.pid, launch.process_start_s) != "dead"
     )
 
 

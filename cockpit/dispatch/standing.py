@@ -3,7 +3,7 @@
 import time
 from typing import NamedTuple
 
-from cockpit import status
+from cockpit import liveness
 from cockpit.errors import CockpitError
 from cockpit.store import Run, RunStore
 from cockpit.tickets import Claim, Ticket, read_tickets
@@ -32,7 +32,7 @@ class Queue(NamedTuple):
 def read_queue(store: RunStore) -> Queue:
     """Read how the tickets of a folder stand; damaged ones, and those of runs whose launches are, are left out."""
     queue = Queue({}, {}, {}, {}, {}, {})
-    here = status.host_name()
+    here = liveness.host_name()
     for run_id, ticket in read_tickets(store.root).items():
         try:
             launches = len(Run(store.root / run_id).launches())
@@ -56,4 +56,4 @@ def read_queue(store: RunStore) -> Queue:
 def _is_alive(claim: Claim) -> bool:
     """Tell whether the process that claimed a run may still be launching it."""
     recent = abs(time.time() - claim.time) < _CLAIM_S  # abs: somebody may have set the clock back
-    return recent and status.life_of(claim.boot_id, claim.pid, claim.process_start_s) != "dead"
+    return recent and liveness.life_of(claim.boot_id, claim.pid, claim.process_start_s) != "dead"

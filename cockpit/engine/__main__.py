@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from cockpit import afterwards, causes, dispatch, records, status
+from cockpit import afterwards, causes, dispatch, liveness, records
 from cockpit.device_names import count
 from cockpit.engine import site
 from cockpit.engine.journal import SAMPLE_S, Journal, say
@@ -204,10 +204,10 @@ def _introduce(run: Run, device: str, attempt: int) -> None:
         attempt=attempt,
         time=time.time(),
         argv=sys.orig_argv,
-        host=status.host_name(),
-        boot_id=status.boot_id(),
+        host=liveness.host_name(),
+        boot_id=liveness.boot_id(),
         pid=os.getpid(),
-        process_start_s=status.since_boot(psutil.Process()),
+        process_start_s=liveness.since_boot(psutil.Process()),
         device=device,
         oom_kills=causes.oom_kills(),
         versions={

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from cockpit import devices, files, provenance, records, status, tickets
+from cockpit import devices, files, liveness, provenance, records, status, tickets
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
 from cockpit.lines import whole_lines
@@ -102,7 +102,7 @@ def count_failures(run: Run) -> int:
 
 def _pace(store: RunStore, infos: Sequence[status.RunInfo], title: str, batch_size: int) -> Pace:
     """Return what runs on hardware of that kind have measured with steps of that size."""
-    here = provenance.device_key(title, status.host_name())
+    here = provenance.device_key(title, liveness.host_name())
     speeds: list[tuple[str, float]] = []
     looked = Counter[str]()
     for info in infos:

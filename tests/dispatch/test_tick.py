@@ -12,7 +12,7 @@ import pytest
 from tiny import make_trainer, ran
 from waiting import wait_for
 
-from cockpit import launch, status, tickets
+from cockpit import launch, liveness, status, tickets
 from cockpit.dispatch import Attempt, order, tick
 from cockpit.dispatch.look import look
 from cockpit.errors import CockpitError
@@ -48,9 +48,9 @@ def claim(run: Run, pid: int, **changes) -> Claim:
     made = Claim(
         device="cpu",
         time=time.time(),
-        boot_id=status.boot_id(),
+        boot_id=liveness.boot_id(),
         pid=pid,
-        process_start_s=status.since_boot(psutil.Process(pid)),
+        process_start_s=liveness.since_boot(psutil.Process(pid)),
     )
     made = msgspec.structs.replace(made, **changes)
     ticket = tickets.read_ticket(run.path)
@@ -99,8 +99,8 @@ def test_a_run_waits_for_the_trainer_that_has_its_device_whoever_started_it(stor
 def launch_of(pid: int):
     from cockpit.records import Launch
 
-    started = status.since_boot(psutil.Process(pid))
-    me = {"host": status.host_name(), "boot_id": status.boot_id(), "pid": pid, "process_start_s": started}
+    started = liveness.since_boot(psutil.Process(pid))
+    me = {"host": liveness.host_name(), "boot_id": liveness.boot_id(), "pid": pid, "process_start_s": started}
     return Launch(attempt=1, time=time.time(), argv=[], device="cpu", **me)
 
 

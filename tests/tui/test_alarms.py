@@ -8,7 +8,7 @@ import psutil
 import pytest
 from folders import finished, launched, launched_by, live, make_run, phase, screen_text, settle, step, toasts, write
 
-from cockpit import durable, launch, status
+from cockpit import durable, launch, liveness, status
 from cockpit.recipe import Recipe
 from cockpit.store import RunStore
 from cockpit.tui.app import CockpitApp
@@ -57,7 +57,7 @@ async def test_a_trainer_that_is_suspended_or_dies_is_told_on_every_screen(store
                 await settle(pilot, lambda: isinstance(app.screen, RunScreen) and "● running" in screen_text(app))
             trainer.send_signal(signal.SIGSTOP)
             await settle(pilot, lambda: f"{FIRST} stale: its process is suspended" in toasts(app))
-            assert f"`kill -CONT {trainer.pid}` on {status.host_name()} lets it go on" in screen_text(app)
+            assert f"`kill -CONT {trainer.pid}` on {liveness.host_name()} lets it go on" in screen_text(app)
             trainer.send_signal(signal.SIGCONT)
             await settle(pilot, lambda: "● running" in screen_text(app))
             trainer.kill()
@@ -90,7 +90,7 @@ async def test_the_lower_pane_tells_why_a_run_does_not_go_on_in_a_line_of_its_ow
     if state == "lost":
         launched(run)
         write(run, phase("testing"), step(1.0))
-        reason = f"it is gone without a word during the test (pid 1 on {status.host_name()}); resume tests it"
+        reason = f"it is gone without a word during the test (pid 1 on {liveness.host_name()}); resume tests it"
     else:
         reason = "of a reason in about forty-five characters"
         finished(run, state=state, detail=reason)
