@@ -77,6 +77,7 @@ def test_onnx_takes_uint8_images_in_any_number(digits, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", SMALLEST)
 def test_every_family_is_exported_in_every_form(name, digits, tmp_path):
     pytest.importorskip("onnxruntime")
