@@ -19,6 +19,8 @@ from cockpit.errors import CockpitError
 from cockpit.results import Exported
 from nets import MODELS, build
 
+LONG_FLOPS = 0.9e9
+"""Families above it take minutes to export."""
 SMALLEST = [
     min((s for s in MODELS.values() if s.family == family), key=lambda s: s.params).name
     for family in dict.fromkeys(spec.family for spec in MODELS.values())
@@ -76,9 +78,14 @@ def test_onnx_takes_uint8_images_in_any_number(digits, tmp_path):
     assert {entry.key: entry.value for entry in model.metadata_props}["model"] == "small"
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", SMALLEST)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long if MODELS[name].flops > LONG_FLOPS else pytest.mark.slow)
+        for name in SMALLEST
+    ],
+)
 def test_every_family_is_exported_in_every_form(name, digits, tmp_path):
     pytest.importorskip("onnxruntime")
     images = datasets.load_packed("digits", "test").images[:150]
