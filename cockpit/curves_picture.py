@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cockpit.errors import CockpitError
 
@@ -75,11 +75,12 @@ def _draw_run(run: Named, color: str, loss: "Axes", top1: "Axes", lr: "Axes"):
     """Draw a run into all panels and return what stands for it in the legend."""
     snapshot = run.series.snapshot()
     x = snapshot.epochs["epoch"]
-    loss.plot(x, snapshot.epochs["train_loss"], color=color, linewidth=0.9, alpha=0.7)
-    loss.plot(x, snapshot.epochs["val_loss"], color=color, linewidth=2)
-    top1.plot(x, 100 * snapshot.epochs["train_acc"], color=color, linewidth=0.9, alpha=0.7)
-    (line,) = top1.plot(x, 100 * snapshot.epochs["val_acc"], color=color, linewidth=2)
-    lr.plot(x, snapshot.epochs["lr"], color=color, linewidth=1.5)
+    look: dict[str, Any] = {"color": color, "marker": "o" if len(x) == 1 else None, "markersize": 3}  # a line needs two
+    loss.plot(x, snapshot.epochs["train_loss"], linewidth=0.9, alpha=0.7, **look)
+    loss.plot(x, snapshot.epochs["val_loss"], linewidth=2, **look)
+    top1.plot(x, 100 * snapshot.epochs["train_acc"], linewidth=0.9, alpha=0.7, **look)
+    (line,) = top1.plot(x, 100 * snapshot.epochs["val_acc"], linewidth=2, **look)
+    lr.plot(x, snapshot.epochs["lr"], linewidth=1.5, **look)
     best = run.series.best
     if best:
         top1.plot([best.epoch], [100 * best.val_acc], "o", color=color, markersize=6, clip_on=False)
@@ -91,7 +92,7 @@ def _dress(axes: "Axes", title: str, *, log: bool = False) -> None:
 
     axes.set_title(title)
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     if log:

@@ -43,6 +43,8 @@ print(json.dumps({
 }))
 """
 _STEPS_S = 0.5
+_EXTRAS = ("export", "report")
+"""What `cockpit export` and `cockpit report --curves` need more."""
 State = Literal["ok", "note", "bad"]
 
 
@@ -95,15 +97,23 @@ def _install() -> Iterator[Finding]:
         yield Finding(
             area="install", what=name, found="not installed", state="bad", remedy="install the cockpit again with pip"
         )
+    for extra in _EXTRAS:
+        for name in _required(extra):
+            try:
+                yield Finding(area="install", what=name, found=importlib.metadata.version(name))
+            except importlib.metadata.PackageNotFoundError:
+                remedy = f"`pip install 'cockpit[{extra}]'` brings it"
+                yield Finding(area="install", what=name, found="not installed", state="note", remedy=remedy)
 
 
-def _required() -> list[str]:
-    """Return the packages that the cockpit needs, those of extras left out."""
+def _required(extra: str = "") -> list[str]:
+    """Return the packages that the cockpit needs, or those of an extra."""
     found = []
     for line in importlib.metadata.requires("cockpit") or ():
         requirement, _, marker = line.partition(";")
         name = re.match(r"[A-Za-z0-9._-]+", requirement)
-        if name and "extra" not in marker:
+        of = re.search(r"extra == ['\"](\w+)['\"]", marker)
+        if name and (of[1] if of else "") == extra:
             found.append(name[0])
     return sorted(found)
 
@@ -231,7 +241,7 @@ def _data() -> Iterator[Finding]:
         ready = datasets.is_ready(spec.name)
         found = f"{spec.train_images:,} + {spec.test_images:,} images" if ready else "not here yet"
         remedy = "" if ready else f"`cockpit data get {spec.name}`, or at the first run"
-        yield Finding(area="data", what=spec.name, found=found, remedy=remedy)
+        yield Finding(area="data", what=spec.name, found=found, state="ok" if ready else "note", remedy=remedy)
 
 
 def _training(runs: Path) -> Iterator[Finding]:

@@ -1,5 +1,7 @@
 """Where, how fast and by what a run was trained, from the end of its records and its launches."""
 
+import re
+
 import msgspec
 
 from cockpit import files, records
@@ -8,6 +10,7 @@ from cockpit.store import Run
 
 _END_BYTES = 1 << 16
 """Looked through for what the hardware is called: it stands beside the live samples, minutes of which this holds."""
+_ONE_OF = re.compile(r" \(1 of (\d{1,6})\)$")
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,13 +44,14 @@ def title_of(name: str, asked: str = "") -> str:
     """Return hardware as people know it.
 
     Args:
-        name: What the records call it, such as "cuda:0 NVIDIA H200".
+        name: What the records call it, such as "cuda:0 NVIDIA H200" or "cpu (1 of 2)".
         asked: What was asked for; several have commas between.
     """
-    ordinal, _, product = name.partition(" ")
+    shared = _ONE_OF.search(name)  # as the first of several calls its own
+    ordinal, _, product = (name[: shared.start()] if shared else name).partition(" ")
     title = product or ordinal
-    count = asked.count(",") + 1
-    return f"{count} × {title}" if title and count > 1 else title
+    number = int(shared[1]) if shared else asked.count(",") + 1
+    return f"{number} × {title}" if title and number > 1 else title
 
 
 def trace(run: Run) -> Provenance:

@@ -168,6 +168,8 @@ def _result(info: RunInfo, made: Provenance) -> Result | None:
 
 def why_not(info: RunInfo) -> str:
     """Return why a run does not count for the table; empty when it does, once it is tested."""
+    if info.status == "imported":
+        return "imported weights: who trained them, and how, is not known here"
     reasons = []
     if info.recipe is None:
         reasons.append("its recipe cannot be read")

@@ -153,6 +153,8 @@ def test_a_cpu_is_that_of_a_machine_and_a_card_is_one_of_its_kind():
     assert H200.key == msgspec.structs.replace(H200, host="b").key
     assert provenance.title_of("cuda:1 NVIDIA H200") == "NVIDIA H200"
     assert provenance.title_of("cuda:0 NVIDIA H200", "cuda:0,cuda:1") == "2 × NVIDIA H200"
+    assert provenance.title_of("cuda:0 NVIDIA H200 (1 of 4)", "cuda,cuda") == "4 × NVIDIA H200", "of two nodes"
+    assert provenance.title_of("cpu (1 of 2)", "cpu,cpu") == "2 × cpu"
 
 
 def test_csv_has_a_line_for_each_row_with_the_folders():

@@ -40,5 +40,7 @@ class Doctor:
         else:
             print()
         names = ", ".join(finding.what for finding in bad)
-        say(f"{len(bad)} of {len(found)} do not work: {names}" if bad else f"all {len(found)} are well")
+        notes = sum(finding.state == "note" for finding in found)
+        well = f"all that is needed works; {notes} notes (·)" if notes else "all is well"
+        say(f"{len(bad)} of {len(found)} do not work: {names}" if bad else well)
         return 1 if bad else 0

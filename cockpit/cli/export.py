@@ -71,11 +71,11 @@ class Export:
             raise CockpitError("name a run, or --model and --dataset to export the best run of that pair")
         if self.live and formats != ["tensorboard"]:
             raise CockpitError("--live is for --to tensorboard alone; the other formats are of a run as it stands")
+        if {*NETWORKS, "card"} & {*formats}:
+            launch.check_checkpoint(run)  # before there are folders
         paths = _place(run, formats, self.out)
         if self.live:
             return self._follow(run, paths["tensorboard"])
-        if {*NETWORKS, "card"} & {*formats}:
-            launch.check_checkpoint(run)
         for name, path in paths.items():
             _check_path(name, path, force=self.force)
         made: list[Exported] = []

@@ -38,6 +38,11 @@ def _read(spec: DatasetSpec, path: Path, ticker: Ticker) -> Iterator[tuple[Split
     """Yield the smaller part first, so that a wrong folder is refused sooner."""
     official = cifar_files.find_layout(path) if path.is_dir() else None
     if path.is_file() or official:
+        if spec.name not in cifar_files.LAYOUTS:
+            known = ", ".join(cifar_files.LAYOUTS)
+            raise CockpitError(
+                f"no archive of {spec.name} can be read, only those of {known}; unpack it into class folders first"
+            )
         if official:
             parts = cifar_files.read_folder(spec.name, official[1], ticker)
         else:

@@ -86,8 +86,9 @@ def test_a_run_without_a_checkpoint(tiny_run, tmp_path, monkeypatch, capsys):
     empty.mkdir(parents=True)
     (empty / "recipe.json").write_bytes((tiny_run.path / "recipe.json").read_bytes())
     monkeypatch.setenv("COCKPIT_RUNS", str(empty.parent))
-    assert main(["export", "last", "--to", "onnx,safetensors"]) == 2
+    assert main(["export", "last", "--to", "onnx,tensorboard", "--out", "new"]) == 2
     assert "has no best checkpoint yet" in capsys.readouterr().err
+    assert not Path("new").exists()
     assert main(["export", "last", "--to", "csv", "--out", "empty.csv"]) == 0
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,6 +16,8 @@ from sklearn.datasets import load_digits
 from cockpit.datasets import DATASETS, SPLITS, find_dataset, list_datasets, load_packed
 from cockpit.errors import CockpitError
 from cockpit.ingest import Cancelled, digest, import_dataset, pack_digits, remove_dataset
+from cockpit.ingest.official import load_official
+from cockpit.progress import Ticker
 
 DIGITS: Any = load_digits()
 SCANS = [Image.fromarray((scan * 15.9).astype(np.uint8)) for scan in DIGITS["images"]]
@@ -485,3 +488,10 @@ def test_a_cache_that_cannot_be_made_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("COCKPIT_DATA", str(tmp_path / "file" / "cache"))
     with pytest.raises(CockpitError, match=r"cannot be written to '.*file/cache' \(Not a directory\)"):
         import_dataset("birds", make_folder(tmp_path / "birds"))
+
+
+def test_an_archive_of_which_nobody_knows_the_files_is_a_sentence(tmp_path):
+    spec = msgspec.structs.replace(DATASETS["cifar10"], name="insects")
+    (tmp_path / "insects.tar").write_bytes(b"")
+    with pytest.raises(CockpitError, match=r"no archive of insects can be read, only those of cifar10.*class folders"):
+        load_official(spec, tmp_path / "insects.tar", Ticker())
