@@ -27,7 +27,7 @@ def make_run(store: RunStore, run_id: str = "", recipe: Recipe | None = None) ->
     return run
 
 
-def launched(run: Run, *, pid: int = 1, process_start_s: float = 0.0, attempt: int = 1) -> Run:
+def launched(run: Run, *, pid: int = 1, process_start_s: float = 0.0, attempt: int = 1, device: str = "cpu") -> Run:
     """Add a launch; the process it names by default is not a trainer, so the run is lost unless it says its end."""
     run.append_launch(
         records.Launch(
@@ -38,7 +38,7 @@ def launched(run: Run, *, pid: int = 1, process_start_s: float = 0.0, attempt: i
             boot_id=liveness.boot_id(),
             pid=pid,
             process_start_s=process_start_s,
-            device="cpu",
+            device=device,
         )
     )
     return run

@@ -170,11 +170,24 @@ class Resume(Launching):
     """Run: its id, the beginning or end of it, or `last`."""
     force: bool = False
     """Take it over from a silent host or a silent Slurm. Only if its trainer there is surely dead: two would write."""
+    device: DeviceName = ""
+    """Where to go on, as `cockpit train` takes it. Default: on what it had, or `auto` where that is not here."""
 
     def execute(self) -> int:
         """Start the trainer again."""
         store = open_store(self.runs)
         run = store.get(self.run)
+        command = self if self.device else dataclasses.replace(self, device=self._had(run))
+        return command._go_on(store, run)
+
+    def _had(self, run: Run) -> str:
+        device = places.device_of(run)
+        if places.has(self.where or places.place_of(run), device):
+            return device
+        say(f"{device}, which {run.id} had, is not here: it goes on on auto")
+        return "auto"
+
+    def _go_on(self, store: RunStore, run: Run) -> int:
         place = self._place(places.place_of(run))
         if self.print_script:
             return self._print_script(run, run)

@@ -4,6 +4,7 @@ import json
 import sys
 
 import pytest
+from folders import launched, make_run
 from tiny import HELD_TRAINER, make_trainer, ran
 from waiting import wait_for
 
@@ -230,3 +231,16 @@ def test_a_run_that_ended_is_queued_to_be_resumed(runs, cockpit):
     assert (row["status"], row["detail"]) == ("waiting", "queued, place 1")
     cockpit("queue", "go")
     wait_for(lambda: len(run.launches()) == 2)
+
+
+@pytest.mark.parametrize(("had", "goes_on"), [("cpu,cpu", "cpu,cpu"), ("cuda:7", "auto"), ("auto", "auto")])
+def test_a_run_goes_on_on_what_it_had_where_that_is_here(paused, cockpit, had, goes_on):
+    run = launched(make_run(RunStore(paused)), device=had)
+    _, told = cockpit("resume", run.id, "--enqueue")
+    ticket = run.ticket()
+    assert ticket is not None
+    assert ticket.device == goes_on
+    assert ("cuda:7, which" in told) == (had == "cuda:7")
+    cockpit("resume", run.id, "--enqueue", "--device", "cpu")
+    assert (ticket := run.ticket()) is not None
+    assert ticket.device == "cpu"
