@@ -216,7 +216,7 @@ def test_a_run_that_outlives_its_time_limit_twice_has_the_uninterrupted_losses(c
 
 @pytest.mark.slow
 def test_a_job_of_two_devices_that_outlives_its_time_limit_has_the_losses_of_one_device(cluster, store):
-    kind = {"model": "vit_xs", "epochs": 3, "precision": "fp32"}  # no batch norm: each device has its own statistics
+    kind = {"model": "vit_xs", "epochs": 3, "precision": "fp32"}  # no batch norm, which makes much of rounding
     alone, run = (store.create(recipe(**kind)) for _ in range(2))
     submit(run, "warn_s=100", "cpus=2", device="cpu,cpu")
     outlive_the_limit(cluster, run, 1)
