@@ -9,6 +9,7 @@ from cockpit import datasets
 from cockpit.engine.augment import ImageBank, Normalization
 from cockpit.engine.guesses import Watched, choose_watched
 from cockpit.engine.ranks import Ranks
+from cockpit.errors import CockpitError
 from cockpit.progress import Progress, Stop
 from cockpit.recipe import Recipe, val_images
 
@@ -33,6 +34,15 @@ def prepare(name: str, progress: Progress, stop: Stop) -> None:
         from cockpit.engine.download import get_dataset
 
         get_dataset(name, progress=progress, stop=stop)
+
+
+def check_prepared(name: str) -> None:
+    """Raise CockpitError when a dataset's images are not in the cache of this rank's node."""
+    if not datasets.is_packed(name):
+        raise CockpitError(
+            f"{name} is not in {datasets.cache_dir()} here, though it was prepared on the first node; set COCKPIT_DATA "
+            "to a folder that all nodes see, then resume the run"
+        )
 
 
 def split_indices(num_images: int, val_fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -165,6 +165,9 @@ class MuteJournal(Journal):
     def phase(self, state: records.State, detail: str = "") -> None:
         """See `write`."""
 
+    def progress(self, done: int, total: int, what: str) -> None:
+        """See `write`."""
+
     def watch_device(self, kind: str, index: int, name: str) -> None:
         """See `write`."""
 

@@ -22,12 +22,15 @@ from cockpit.engine.evaluate import Scores, evaluate
 from cockpit.engine.guesses import Watched
 from cockpit.engine.memory import is_out_of_memory
 from cockpit.engine.norm import SyncedBatchNorm
+from cockpit.engine.site import node_name
 from cockpit.engine.step import set_lr
 from cockpit.engine.stopping import StopFlag, Stopped
 
 _START_S = 600
 """Seconds in which all ranks must have come together: each has loaded torch before, minutes from a slow disk."""
 
+_NAME_BYTES = 64
+"""The longest name of a node that is told."""
 _RANK_STRIDE = 1_000_003  # a prime, which keeps (seed, rank, step) apart
 
 
@@ -96,6 +99,19 @@ class Ranks:
         assert isinstance(group, dist.ProcessGroup)
         self._group = group
         self._patience_s = patience_s
+        self._nodes = self._gather_nodes()
+
+    def _gather_nodes(self) -> list[str]:
+        """Return what the node of every rank is called; nothing where there is only one."""
+        own = b""
+        if int(os.environ.get("GROUP_WORLD_SIZE", "1")) > 1:
+            own = (node_name() or f"node {os.environ['GROUP_RANK']}").encode()[:_NAME_BYTES]
+        everybody = self.gather(torch.tensor(list(own.ljust(_NAME_BYTES, b"\0")), dtype=torch.uint8))
+        return [bytes(one.tolist()).rstrip(b"\0").decode(errors="replace") for one in everybody]
+
+    def name(self, rank: int) -> str:
+        """Return what to call a rank, with its node where there are several."""
+        return f"rank {rank} on {self._nodes[rank]}" if self._nodes[rank] else f"rank {rank}"
 
     def share(self, num_images: int) -> tuple[int, int]:
         """See `share`."""
@@ -129,7 +145,9 @@ class Ranks:
         """Replace tensors by the first rank's."""
         with self._together():
             for tensor in tensors:
-                dist.broadcast(tensor, 0, group=self._group)
+                whole = tensor.contiguous()  # as not every backend sends what lies channels last
+                dist.broadcast(whole, 0, group=self._group)
+                tensor.copy_(whole)
 
     @contextlib.contextmanager
     def _together(self) -> Iterator[None]:

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from cockpit import datasets, durable, records
 from cockpit.engine import probe
+from cockpit.engine.agreement import begin_alike
 from cockpit.engine.augment import batches, draw_plan
 from cockpit.engine.backend import Backend, choose_backend, make_exact
 from cockpit.engine.checkpoint import LoopState, load_last, take_snapshot, take_up_best
-from cockpit.engine.data import TrainingData, load_training_data, prepare
+from cockpit.engine.data import TrainingData, check_prepared, load_training_data, prepare
 from cockpit.engine.evaluate import Scores, evaluate, run_test
 from cockpit.engine.guesses import make_record
 from cockpit.engine.interruptible import InterruptibleStep
@@ -85,7 +86,10 @@ def begin(run: Run, device: str, journal: Journal, stop: StopFlag, ranks: Ranks 
     recipe = run.recipe
     journal.phase("preparing", f"reading {recipe.dataset}")
     with stop.at_once(f"while {recipe.dataset} was prepared"):
-        prepare(recipe.dataset, journal.progress, stop)
+        if ranks is None:
+            prepare(recipe.dataset, journal.progress, stop)
+        else:
+            check_prepared(recipe.dataset)  # the starter has prepared it, for all
     with stop.at_once(BEFORE_STEPS):
         if recipe.exact:
             make_exact()
@@ -151,6 +155,7 @@ class Loop(NamedTuple):
         state = load_last(run, model, optimizer) if os.path.lexists(run.last_path) else LoopState()
         take_up_best(run, state)
         if ranks is not None:
+            begin_alike(ranks, state, model, optimizer)
             if choice.batch_norm == "synced":
                 sync_batch_norm(model, ranks)
             ranks.part_dropout(recipe.seed, state.step)
