@@ -147,6 +147,18 @@ def test_a_node_that_is_gone_is_begun_again_with_and_the_second_time_without_a_c
     wait_for(lambda: not processes_of(run), what="the end of all processes")
 
 
+def test_batch_norm_of_two_nodes_takes_its_statistics_of_the_whole_batch(begin, store):
+    kind = {"model": "resnet20", "epochs": 1, "batch_size": 71, "precision": "fp32", "lr": 0.002, "warmup_epochs": 0.0}
+    run, alone = begin(**kind), store.create(recipe(**kind))
+    launch.start(alone, device="cpu", sample_s=0)
+    assert (end(alone).status, end(run).status) == ("finished", "finished")
+    (steps, epochs), (shared_steps, shared_epochs) = as_one_run(alone), as_one_run(run)
+    assert list(shared_steps) == [1, 2, 3]
+    for step, (loss, acc, lr, epoch) in steps.items():
+        assert shared_steps[step] == (pytest.approx(loss, rel=3e-4), pytest.approx(acc, abs=1e-6), lr, epoch)
+    assert shared_epochs[1] == pytest.approx(epochs[1], rel=3e-4)
+
+
 def test_nothing_is_left_on_any_node_when_the_first_ones_process_is_killed(begin):
     run = begin(epochs=200)
     wait_for_step(run, 2)
