@@ -7,13 +7,16 @@ lists the new digest and the old one, so a kill between the two renames leaves a
 import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from cockpit.errors import CockpitError
 from cockpit.files import CHECKPOINT_BYTES, DOCUMENT_BYTES, read_whole, unwritable
 
 _TEMP_PREFIX = ".saving-"
+_SCRATCH_PREFIX = ".scratch-"
 _SPARE_BYTES = 256 * 1024
 """Room that a save leaves on the disk, so that the records after it find some."""
 
@@ -96,10 +99,19 @@ def read_checked(path: Path) -> tuple[bytes, str]:
 
 
 def sweep(folder: Path) -> None:
-    """Delete what killed saves left in a folder; only the folder's one writer may call it."""
+    """Delete what killed saves and trainers left in a folder; only the folder's one writer may call it."""
     for leftover in folder.glob(f"{_TEMP_PREFIX}*"):
         with contextlib.suppress(OSError):  # it is in nobody's way
             leftover.unlink()
+    for leftover in folder.glob(f"{_SCRATCH_PREFIX}*"):
+        shutil.rmtree(leftover, ignore_errors=True)  # follows no link
+
+
+@contextlib.contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """Make a folder within another for as long as the context lasts; `sweep` deletes what a kill leaves of it."""
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH_PREFIX, dir=folder, ignore_cleanup_errors=True) as made:
+        yield Path(made)
 
 
 def sync_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from cockpit import durable
-from cockpit.durable import DamagedFileError, read_checked, sweep, write_atomically, write_checked
+from cockpit.durable import DamagedFileError, read_checked, scratch, sweep, write_atomically, write_checked
 
 SAVER = """
 import sys
@@ -34,6 +34,22 @@ def test_what_was_written_is_read(tmp_path):
     write_checked(path, b"two")
     assert read_checked(path)[0] == b"two"
     assert sorted(os.listdir(tmp_path)) == ["file", "file.sha256"]
+
+
+def test_what_a_kill_leaves_is_swept_and_no_link_is_followed(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "file").touch()
+    folder = tmp_path / "run"
+    (folder / ".scratch-x" / "attempt_0").mkdir(parents=True)
+    (folder / ".scratch-y").symlink_to(tmp_path / "elsewhere")
+    (folder / ".saving-x").touch()
+    (folder / "last.pt").touch()
+    with scratch(folder) as made:
+        (made / "0").touch()
+    assert not made.exists()
+    sweep(folder)
+    assert sorted(os.listdir(folder)) == [".scratch-y", "last.pt"]
+    assert os.listdir(tmp_path / "elsewhere") == ["file"]
 
 
 def test_sha256sum_reads_the_sidecar(tmp_path):

@@ -210,8 +210,10 @@ def test_nobody_is_left_when_the_starter_is_killed_and_a_resume_begins_at_once(s
     for process in ranks:
         wait_for(lambda process=process: not alive(process), 5, "the end of a rank")
     wait_for_running(run, 2)
+    assert len(list(run.path.glob(".scratch-*"))) == 1  # what the kill left of the first is swept
     launch.send(run, "stop")
     assert end(run).status == "stopped"
+    assert not list(run.path.glob(".scratch-*"))
 
 
 def alive(process: psutil.Process) -> bool:

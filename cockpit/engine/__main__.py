@@ -85,7 +85,7 @@ def _be_node(run: Run, args: argparse.Namespace) -> int:
     rank = ["-m", "cockpit.engine", str(run.path), "rank", "--device", args.device, "--attempt", str(args.attempt)]
     rank += ["--sample-s", str(args.sample_s), "--patience-s", str(args.patience_s), "--nodes", str(args.nodes)]
     rank += ["--starter", str(os.getpid())]
-    return be_node(rank, count(args.device), node, args.nodes, args.endpoint, args.patience_s)
+    return be_node(rank, count(args.device), run.path, node, args.nodes, args.endpoint, args.patience_s)
 
 
 def _train(

@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -20,13 +19,16 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from cockpit import durable
 from cockpit.engine import site
+from cockpit.engine.journal import say
 from cockpit.engine.member import LastWord, make_room, read_last_words
 from cockpit.engine.stopping import REQUESTS, StopFlag
 
 START_S = 600
 """Seconds in which all nodes must have come together: each loads torch before, which takes minutes from a slow disk."""
 _LOOK_S = 0.1
+_GLOO_CHOOSES = "gloo chooses one, and if the ranks do not meet, set GLOO_SOCKET_IFNAME to the right one"
 _LET_GO_S = 3.0
 """How long the agent may take to notice that its ranks are gone, or that other nodes' are."""
 
@@ -52,11 +54,8 @@ class Meeting(NamedTuple):
     num_nodes: int = 1
     """How many there are."""
 
-    def config(self, num_ranks: int, home: str | None = None) -> LaunchConfig:
-        """Return what torchrun is to do for so many ranks of this node, its logs in a folder that does not stay.
-
-        None is one of torchrun's own, which does.
-        """
+    def config(self, num_ranks: int, home: str) -> LaunchConfig:
+        """Return what torchrun is to do for so many ranks of this node, its logs in a folder."""
         together = LaunchConfig(
             min_nodes=self.num_nodes,
             max_nodes=self.num_nodes,
@@ -83,9 +82,12 @@ def set_environment(num_ranks: int, first_node: str = "") -> None:
         first_node: Address of the first of several nodes.
     """
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, site.num_cores() // num_ranks)))
-    interface = site.interface_towards(first_node) if first_node else site.loopback()
-    if interface:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
+    if "GLOO_SOCKET_IFNAME" not in os.environ:
+        interface = site.interface_towards(first_node) if first_node else site.loopback()
+        if interface:
+            os.environ["GLOO_SOCKET_IFNAME"] = interface
+        else:
+            say("preparing", f"no network interface is known to be on the way to {first_node}; {_GLOO_CHOOSES}")
     # What the agent has to tell is told here, in the run's own words.
     logger = logging.getLogger("torch.distributed.elastic")
     logger.addHandler(logging.NullHandler())
@@ -96,6 +98,7 @@ def tend(
     argv: Sequence[str],
     num_ranks: int,
     stop: StopFlag,
+    folder: Path,
     meeting: Meeting | None = None,
     is_over: Callable[[], bool] = lambda: False,
 ) -> Ends:
@@ -105,14 +108,15 @@ def tend(
         argv: Command line of a rank, behind Python's.
         num_ranks: How many ranks the node has.
         stop: Handed on to them.
+        folder: The run's, where their last words go; `durable.sweep` takes away what a kill leaves of them.
         meeting: Where the other nodes are met; None when there are none.
         is_over: Asked all the time: whether the ranks that are left are to be killed.
     """
     meeting = meeting or Meeting()
     first = meeting.node * num_ranks
     own, size = range(first, first + num_ranks), meeting.num_nodes * num_ranks
-    with tempfile.TemporaryDirectory(prefix="cockpit-ranks-") as home:
-        outbox = Path(home)
+    with durable.scratch(folder) as outbox:
+        home = str(outbox)
         make_room(outbox, size)
         ended: futures.Future[dict[int, int]] = futures.Future()
 
@@ -135,12 +139,19 @@ def tend(
                 _hand_on(signal.Signals[stop.reason], told)
             if is_over():
                 return _put_an_end(ended, outbox, size)
-            if meeting.num_nodes > 1 and meeting.node == 0 and not _ranks():
-                words = read_last_words(outbox, size)
-                if all(rank in words and words[rank].state in ("finished", "stopped") for rank in own):
-                    futures.wait([ended], _LET_GO_S)
-                    return Ends(words=words)
-        return Ends(words=read_last_words(outbox, size), failures=ended.result())
+            # Last words first: to list processes takes milliseconds, all the time that the ranks train.
+            if meeting.num_nodes > 1 and meeting.node == 0 and _ended_well(outbox, own) and not _ranks():
+                futures.wait([ended], _LET_GO_S)
+                return Ends(words=read_last_words(outbox, range(size)))
+        return Ends(words=read_last_words(outbox, range(size)), failures=ended.result())
+
+
+def _ended_well(outbox: Path, ranks: range) -> bool:
+    for rank in ranks:
+        words = read_last_words(outbox, [rank])
+        if rank not in words or words[rank].state not in ("finished", "stopped"):
+            return False
+    return True
 
 
 def _put_an_end(ended: futures.Future[dict[int, int]], outbox: Path, size: int) -> Ends:
@@ -148,7 +159,7 @@ def _put_an_end(ended: futures.Future[dict[int, int]], outbox: Path, size: int) 
     deadline = time.monotonic() + _LET_GO_S
     while time.monotonic() < deadline and not futures.wait([ended], _LOOK_S).done:
         _hand_on(signal.SIGKILL, set())
-    return Ends(words=read_last_words(outbox, size))
+    return Ends(words=read_last_words(outbox, range(size)))
 
 
 def _ranks() -> list[psutil.Process]:

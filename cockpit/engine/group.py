@@ -25,6 +25,7 @@ from cockpit.engine.nodes import OtherNodes, other_nodes
 from cockpit.engine.site import Site
 from cockpit.engine.stopping import StopFlag, Stopped
 from cockpit.errors import CockpitError
+from cockpit.launch import check_shared
 from cockpit.store import Run
 
 
@@ -64,10 +65,11 @@ def train_together(
     environment = dict(os.environ)
     devices = name_devices(devices)
     num_ranks, num_nodes = count(devices), len(site.names) if site else 1
+    check_shared(run.recipe, ",".join([devices] * num_nodes))  # how many nodes a job gets is Slurm's
     set_environment(num_ranks, site.address if site else "")
-    _check_shares(run, num_ranks * num_nodes)
 
-    def go() -> LastWord:
+    def go() -> tuple[LastWord, bool]:
+        """Return how the ranks of all nodes ended, and whether the run ended with the death of one of this node."""
         where = f" on each of {', '.join(site.names)}" if site else ""
         each = "a process" if num_ranks == 1 else f"a process for each of {devices}"
         journal.phase("preparing", f"starting {each}{where}")
@@ -76,19 +78,21 @@ def train_together(
         command = ["-m", "cockpit.engine", str(run.path)]
         argv = [*command, "rank", *words, "--starter", str(os.getpid())]
         if site is None:
-            word = judge(*_both(tend(argv, num_ranks, stop)), num_ranks, patience_s)
+            ends = tend(argv, num_ranks, stop, run.path)
+            word = judge(ends.words, ends.failures, num_ranks, patience_s)
         else:
             with other_nodes(site, [sys.executable, *command, "node", *words], environment) as others:
                 others.wait(stop)
-                word = _tend_with(others, run, argv, num_ranks, stop, patience_s)
+                ends, word = _tend_with(others, run, argv, num_ranks, stop, patience_s)
         journal.reopen()
         tail = run.tail()
         known = [record for record in (word, tail.epoch, tail.step) if record]
         journal.continue_from(max(one.step for one in known), max(one.elapsed_s for one in known))
-        return word
+        dead = find_dead(ends.words, ends.failures)
+        return word, word.state == "parted" and dead is not None and dead < num_ranks
 
     with _lent(lock):
-        word = go()
+        word, died_here = go()
         began_from: object = ()
         while word.state == "parted" and not stop():
             if (checkpoint := _find_checkpoint(run)) == began_from:
@@ -97,11 +101,11 @@ def train_together(
             began_from = checkpoint
             journal.phase("preparing", f"{word.detail}; it begins again from the last checkpoint")
             begin_attempt()
-            word = go()
+            word, died_here = go()
     if word.state == "stopped":
         raise Stopped(word.detail)
     if word.state == "parted":
-        killer = causes.told_by_kernel(run.launches()[-1])
+        killer = causes.told_by_kernel(run.launches()[-1]) if died_here else ""  # the counters are this machine's
         raise CockpitError(f"{word.detail}{f'; {killer}' if killer else ''}")
     if word.state != "finished":
         raise CockpitError(word.detail)
@@ -117,15 +121,6 @@ def name_devices(devices: str) -> str:
     return ",".join(next(free) if name == "cuda" else name for name in names)
 
 
-def _check_shares(run: Run, num_ranks: int) -> None:
-    """Raise CockpitError when there are fewer images in a batch than ranks: how many nodes a job gets is Slurm's."""
-    if run.recipe.batch_size < num_ranks:
-        raise CockpitError(
-            f"batch size {run.recipe.batch_size} is smaller than the {num_ranks} devices of all nodes; start a new run "
-            "with a larger one, or ask for fewer nodes or devices"
-        )
-
-
 def _find_checkpoint(run: Run) -> tuple[int, int] | None:
     """Return what tells the checkpoint that there is from any other; each is of a later step than the one before."""
     try:
@@ -137,8 +132,8 @@ def _find_checkpoint(run: Run) -> tuple[int, int] | None:
 
 def _tend_with(
     others: OtherNodes, run: Run, argv: Sequence[str], num_ranks: int, stop: StopFlag, patience_s: float
-) -> LastWord:
-    """Have the ranks of all nodes train until none is left, and return what their end means for the run."""
+) -> tuple[Ends, LastWord]:
+    """Have the ranks of all nodes train until none is left; return how they ended, and what it means for the run."""
     since: float | None = None
 
     def is_over() -> bool:
@@ -151,16 +146,12 @@ def _tend_with(
         phase = run.tail().phase
         return phase is None or phase.state != "testing"
 
-    ends = [tend(argv, num_ranks, stop, others.meeting, is_over), *others.reports()]
+    ends = [tend(argv, num_ranks, stop, run.path, others.meeting, is_over), *others.reports()]
     words = {rank: word for one in ends for rank, word in one.words.items()}
     failures = {rank: code for one in ends for rank, code in one.failures.items()}
     size = num_ranks * others.meeting.num_nodes
     names = {rank: f"rank {rank} on {others.name(rank // num_ranks)}" for rank in range(size)}
-    return judge(words, failures, size, patience_s, names, others.lost())
-
-
-def _both(ends: Ends) -> tuple[dict[int, LastWord], dict[int, int]]:
-    return ends.words, ends.failures
+    return Ends(words=words, failures=failures), judge(words, failures, size, patience_s, names, others.lost())
 
 
 @contextlib.contextmanager
@@ -203,13 +194,17 @@ def judge(
     if any(word.state == "unanswered" for word in words.values()):
         silent = [names[rank] for rank in range(size) if rank not in words]
         return _ending("failed", f"{' and '.join(silent) or 'some rank'} did not answer for {patience_s:.0f} s")
-    for rank, code in failures.items():
-        if rank not in words:
-            return _ending("parted", f"{names[rank]} {_describe(code)}")
+    if (dead := find_dead(words, failures)) is not None:
+        return _ending("parted", f"{names[dead]} {_describe(failures[dead])}")
     if lost:
         return _ending("parted", lost)
     told = next((word.detail for word in words.values()), "they ended without a word")
     return _ending("parted", f"the ranks lost each other: {told}")
+
+
+def find_dead(words: Mapping[int, LastWord], failures: Mapping[int, int]) -> int | None:
+    """Return the first rank to end without a word, see `judge`; None when there was none."""
+    return next((rank for rank in failures if rank not in words), None)
 
 
 def _ending(state: State, detail: str) -> LastWord:

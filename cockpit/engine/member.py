@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
@@ -55,11 +55,11 @@ def make_room(outbox: Path, size: int) -> None:
         (outbox / str(rank)).write_bytes(bytes(_ROOM_BYTES))
 
 
-def read_last_words(outbox: Path, size: int) -> dict[int, LastWord]:
-    """Return the last words of the ranks that had one."""
+def read_last_words(outbox: Path, ranks: Iterable[int]) -> dict[int, LastWord]:
+    """Return the last words of those of some ranks that had one."""
     words: dict[int, LastWord] = {}
-    for rank in range(size):
-        with contextlib.suppress(msgspec.DecodeError):
+    for rank in ranks:
+        with contextlib.suppress(msgspec.DecodeError, OSError):  # another trainer may have swept them away
             words[rank] = msgspec.json.decode((outbox / str(rank)).read_bytes().rstrip(b"\0"), type=LastWord)
     return words
 

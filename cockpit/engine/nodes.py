@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 from torch.distributed import PrefixStore, Store, TCPStore  # pyright: ignore[reportPrivateImportUsage]
@@ -166,12 +167,15 @@ def other_nodes(site: Site, words: Sequence[str], environment: Mapping[str, str]
         others.end()
 
 
-def be_node(argv: Sequence[str], num_ranks: int, node: int, num_nodes: int, endpoint: str, patience_s: float) -> int:
+def be_node(
+    argv: Sequence[str], num_ranks: int, folder: Path, node: int, num_nodes: int, endpoint: str, patience_s: float
+) -> int:
     """Train with the ranks of this node, which is not the first, until they or the first node end.
 
     Args:
         argv: Command line of a rank, behind Python's.
         num_ranks: How many ranks every node has.
+        folder: The run's.
         node: Ordinal of this node.
         num_nodes: How many there are.
         endpoint: Where the first one's store is.
@@ -188,7 +192,7 @@ def be_node(argv: Sequence[str], num_ranks: int, node: int, num_nodes: int, endp
     while not line.is_over():
         if line.begun:
             meeting = Meeting(endpoint, line.begun, node, num_nodes)
-            ends = tend(argv, num_ranks, stop, meeting, line.is_over)
+            ends = tend(argv, num_ranks, stop, folder, meeting, line.is_over)
             line.tell(f"end/{node}", msgspec.json.encode(ends).decode())
             break
         time.sleep(_LOOK_S)

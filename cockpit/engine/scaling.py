@@ -92,7 +92,7 @@ def measure_scaling(recipe: Recipe, devices: str, seconds: float, say: Say) -> S
             with stop.at_once(f"while {recipe.dataset} was prepared"):
                 prepare(recipe.dataset, lambda *_: None, stop)
             say(f"{recipe.model}: starting a process for each of {devices}")
-            ends = tend(["-m", "cockpit.engine", str(run.path), "rank", *words], num_ranks, stop)
+            ends = tend(["-m", "cockpit.engine", str(run.path), "rank", *words], num_ranks, stop, run.path)
             if stop():
                 raise Stopped(f"by {stop.reason}")
         word = judge(ends.words, ends.failures, num_ranks, patience_s)

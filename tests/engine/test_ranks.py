@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cockpit.engine.augment import ImageBank, Normalization, batches, draw_plan
 from cockpit.engine.data import split_indices
-from cockpit.engine.group import judge
+from cockpit.engine.group import find_dead, judge
 from cockpit.engine.member import LastWord, State, make_room, read_last_words
 from cockpit.engine.ranks import own_batches, share
 from cockpit.recipe import Recipe
@@ -105,7 +105,23 @@ def test_the_run_ends_as_its_ranks_did(words, failures, state, detail):
     assert (ended.state, ended.detail) == (state, detail)
 
 
+@pytest.mark.parametrize(
+    ("words", "failures", "dead"),
+    [
+        ({0: word("parted")}, {0: 1, 3: -9, 1: -15}, 3),
+        ({0: word("finished"), 1: word("finished")}, {}, None),
+        ({0: word("parted"), 1: word("parted")}, {1: 1, 0: 1}, None),
+    ],
+)
+def test_the_dead_rank_is_the_first_that_had_no_last_word(words, failures, dead):
+    assert find_dead(words, failures) == dead
+
+
+def test_last_words_that_another_trainer_has_swept_away_are_none(tmp_path):
+    assert read_last_words(tmp_path / "gone", range(2)) == {}
+
+
 def test_a_last_word_has_its_room_before_the_disk_is_full(tmp_path):
     make_room(tmp_path, 2)
     assert all(path.stat().st_size > 4_096 for path in tmp_path.iterdir())
-    assert read_last_words(tmp_path, 2) == {}
+    assert read_last_words(tmp_path, range(2)) == {}

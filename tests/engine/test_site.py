@@ -1,11 +1,18 @@
 """Which nodes share a run, what their devices are called, and how they are reached."""
 
+import contextlib
+import os
+
 import pytest
 
-from cockpit.engine.agent import Meeting
-from cockpit.engine.group import name_devices
+from cockpit.engine.agent import Meeting, set_environment
+from cockpit.engine.group import name_devices, train_together
+from cockpit.engine.journal import Journal
 from cockpit.engine.site import Site, find_site, interface_towards, loopback, own_number
+from cockpit.engine.stopping import StopFlag
 from cockpit.errors import CockpitError
+from cockpit.recipe import Recipe
+from cockpit.store import RunStore
 
 JOB = {
     "COCKPIT_SUBMISSION": "x.1-abc",
@@ -56,6 +63,41 @@ def test_the_way_to_this_machine_itself_is_loopback():
     assert interface_towards("127.0.0.1") == loopback()
 
 
+def test_an_interface_that_is_not_found_is_told_unless_one_was_named(monkeypatch, capsys):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "eth7")
+    set_environment(1, "::ffff:127.0.0.1")  # an address that no interface lists as its own
+    assert (os.environ["GLOO_SOCKET_IFNAME"], capsys.readouterr().out) == ("eth7", "")
+    monkeypatch.delenv("GLOO_SOCKET_IFNAME")
+    set_environment(1, "::ffff:127.0.0.1")
+    assert "GLOO_SOCKET_IFNAME" not in os.environ
+    assert "no network interface is known to be on the way to ::ffff:127.0.0.1; gloo chooses" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"exact": True}, "exact reruns are of one device, not of cpu,cpu"),
+        ({"way": "graph"}, "way is graph, but several devices step eagerly"),
+        ({"batch_size": 1}, "batch size 1 is smaller than the 2 devices"),
+    ],
+)
+def test_a_recipe_for_one_device_is_refused_where_a_job_has_several_nodes(tmp_path, tiny, changes, sentence):
+    run = RunStore(tmp_path).create(Recipe(dataset="tiny", **changes).complete())
+    with contextlib.closing(Journal(run, 1)) as journal, pytest.raises(CockpitError, match=sentence):
+        train_together(
+            run,
+            "cpu",
+            journal,
+            StopFlag(),
+            begin_attempt=lambda: None,
+            lock=run.lock(),
+            sample_s=0,
+            patience_s=1,
+            site=find_site(2, {}),
+        )
+
+
 @pytest.mark.parametrize(
     ("typed", "named"),
     [
@@ -69,8 +111,8 @@ def test_cuda_is_the_next_card_that_is_not_named(typed, named):
     assert name_devices(typed) == named
 
 
-def test_nodes_meet_at_the_first_ones_store_in_their_order_and_one_alone_at_any_port():
-    config = Meeting("10.0.0.1:29500", "id", 1, 2).config(4)
+def test_nodes_meet_at_the_first_ones_store_in_their_order_and_one_alone_at_any_port(tmp_path):
+    config = Meeting("10.0.0.1:29500", "id", 1, 2).config(4, str(tmp_path))
     assert (config.rdzv_backend, config.rdzv_endpoint, config.rdzv_configs["rank"]) == ("static", "10.0.0.1:29500", 1)
     assert (config.min_nodes, config.max_nodes, config.nproc_per_node, config.max_restarts) == (2, 2, 4, 0)
-    assert Meeting().config(2).rdzv_endpoint == "localhost:0"
+    assert Meeting().config(2, str(tmp_path)).rdzv_endpoint == "localhost:0"
