@@ -52,6 +52,11 @@ def is_open(device: str) -> bool:
     return device.startswith(f"{CARD},")
 
 
+def may_be_card(device: str) -> bool:
+    """Tell whether what a run asks for may come to be a card, as `auto` does where there is one."""
+    return any(name not in (CPU, "mps") for name in names_of(device))
+
+
 def _one(name: str, typed: str) -> str:
     if card := _CARD.fullmatch(name):
         return f"{CARD}:{int(card[1])}"

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import psutil
 
-from cockpit.device_names import CARD, count, is_open, names_of, normal
+from cockpit.device_names import CARD, count, is_open, may_be_card, names_of, normal
 from cockpit.errors import CockpitError
 from cockpit.records import Device
 
@@ -39,27 +39,50 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     """The processes that compute on it, by anybody; none may be seen from within a container."""
 
 
+class DriverError(CockpitError):
+    """There is an NVIDIA driver, and it does not tell what cards there are."""
+
+    def __init__(self, why: object) -> None:
+        """Carry what the driver said."""
+        super().__init__(
+            f"the NVIDIA driver fails ({why}), so what cards there are is not known; see what nvidia-smi says, or ask "
+            f"for the CPU: --device cpu"
+        )
+
+
 def list_gpus() -> list[Gpu]:
-    """Return the NVIDIA cards of this host; none where there is no driver."""
+    """Return the NVIDIA cards of this host that answer; none where there is no driver.
+
+    Raises:
+        DriverError: When there is one and it fails, or all its cards are lost: nobody is to take the CPU unasked then.
+    """
     import pynvml
 
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
+    except pynvml.NVMLError as error:
+        if error.value == pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:  # the driver was updated, and not loaded again
+            raise DriverError(error) from error
         return []
+    gpus, lost = [], None
     try:
-        return [_read_gpu(index) for index in range(pynvml.nvmlDeviceGetCount())]
-    except pynvml.NVMLError:
-        return []
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            try:
+                gpus.append(_read_gpu(index, pynvml.nvmlDeviceGetHandleByIndex(index)))
+            except pynvml.NVMLError as error:  # "GPU is lost": the others are none the worse
+                lost = error
+    except pynvml.NVMLError as error:
+        raise DriverError(error) from error
     finally:
         with contextlib.suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
+    if lost is not None and not gpus:
+        raise DriverError(lost)
+    return gpus
 
 
-def _read_gpu(index: int) -> Gpu:
+def _read_gpu(index: int, handle: object) -> Gpu:
     import pynvml
-
-    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
 
     def ask(query: Callable[..., Any], *args: object) -> Any:
         try:
@@ -84,10 +107,12 @@ def _read_gpu(index: int) -> Gpu:
     )
 
 
-def device_choices() -> list[tuple[str, str]]:
-    """Return (value, what it is) of every device a run may ask for, the default first."""
-    choices = box_devices(list_gpus())
-    return [("auto", f"the best there is: {choices[0][0]}"), *choices]
+def try_gpus() -> tuple[list[Gpu], str]:
+    """Return `list_gpus`, or no cards and why they are not known."""
+    try:
+        return list_gpus(), ""
+    except DriverError as error:
+        return [], str(error)
 
 
 def box_devices(gpus: Sequence[Gpu]) -> list[tuple[str, str]]:
@@ -101,8 +126,11 @@ def box_devices(gpus: Sequence[Gpu]) -> list[tuple[str, str]]:
 
 
 def survey() -> list[tuple[str, str]]:
-    """Return `device_choices` with what can be told of this moment: free memory, who computes there, the load."""
-    gpus = list_gpus()
+    """Return (value, what it is) of every device that a run may ask for, the default first, and what it does now.
+
+    That is the free memory, who computes there, the load. When the driver fails, `auto` says so: it is refused then.
+    """
+    gpus, trouble = try_gpus()
     titles = dict(box_devices(gpus))
     for gpu in gpus:
         if gpu.pids:
@@ -112,6 +140,8 @@ def survey() -> list[tuple[str, str]]:
     free, total = memory_of("cpu")
     titles["cpu"] += f", {_gib(free, total)} free, load {os.getloadavg()[0]:.1f}"
     best, title = next(iter(titles.items()))
+    if trouble:
+        return [("auto", trouble), *titles.items()]
     return [("auto", f"the best there is: {best}" + (f", {title}" if best != "cpu" else "")), *titles.items()]
 
 
@@ -122,7 +152,7 @@ def memory_of(name: str) -> tuple[int | None, int | None]:
         memory = psutil.virtual_memory()
         return memory.available, memory.total
     index = device.partition(":")[2]
-    gpu = next((gpu for gpu in list_gpus() if str(gpu.index) == (index or "0")), None)
+    gpu = next((gpu for gpu in try_gpus()[0] if str(gpu.index) == (index or "0")), None)
     if gpu is None or gpu.memory_bytes is None or gpu.memory_total_bytes is None:
         return None, None
     return gpu.memory_total_bytes - gpu.memory_bytes, gpu.memory_total_bytes
@@ -155,9 +185,11 @@ def check_device(name: str) -> str:
 
     Raises:
         CockpitError: When that is none, not on this machine, or several that cannot share a run.
+        DriverError: When it may be a card, and which there are is not known.
     """
     wanted = normal(name)
-    known = [value for value, _ in device_choices()]
+    gpus = list_gpus() if may_be_card(wanted) else []
+    known = ["auto", *(value for value, _ in box_devices(gpus))]
     num_cards = sum(value.startswith("cuda:") for value in known)
     for one in names_of(wanted):
         if one not in known and not (one == CARD and num_cards):
@@ -176,6 +208,15 @@ def is_here(name: str) -> bool:
     return False
 
 
+def settled(device: str) -> str:
+    """Return `settle` with the cards of this machine.
+
+    Raises:
+        DriverError: When cards are asked for, and which there are is not known.
+    """
+    return settle(device, list_gpus()) if _is_any(device) else device
+
+
 def settle(device: str, gpus: Sequence[Gpu]) -> str:
     """Return a device with names in the place of any so many cards: of those that fewest compute on, the emptiest.
 
@@ -183,10 +224,15 @@ def settle(device: str, gpus: Sequence[Gpu]) -> str:
         device: A normal form; what is not such cards stays as it is.
         gpus: The cards of this machine, at least so many.
     """
-    if not is_open(device):
+    if not _is_any(device):
         return device
     freest = sorted(gpus, key=lambda gpu: (len(gpu.pids or ()), gpu.memory_bytes or 0, gpu.index))
     return ",".join(f"cuda:{index}" for index in sorted(gpu.index for gpu in freest[: count(device)]))
+
+
+def _is_any(device: str) -> bool:
+    """Tell whether any card will do; one of those that CUDA_VISIBLE_DEVICES leaves is torch's to choose."""
+    return is_open(device) or (device == CARD and not os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def samples(device_type: str, index: int, name: str) -> Iterator[Device]:
@@ -201,8 +247,7 @@ def samples(device_type: str, index: int, name: str) -> Iterator[Device]:
     psutil.cpu_percent()  # the first reading has no interval to speak of
     while True:
         if device_type == "cuda":
-            gpus = list_gpus()
-            gpu = gpus[index] if index < len(gpus) else None
+            gpu = next((gpu for gpu in try_gpus()[0] if gpu.index == index), None)
             yield Device(
                 time=time.time(),
                 name=name,

@@ -147,6 +147,14 @@ def _machine() -> Iterator[Finding]:
         )
     elif cards:
         yield Finding(area="machine", what="torch and the card", found=f"torch computes on {torch['cards'][0]}")
+    elif trouble := devices.try_gpus()[1]:
+        yield Finding(
+            area="machine",
+            what="NVIDIA driver",
+            found=trouble,
+            state="bad",
+            remedy="when nvidia-smi fails too, load the driver again or restart the machine",
+        )
     elif "mps" not in titles:
         yield Finding(
             area="machine", what="NVIDIA driver", found="none (NVML)", state="note", remedy="it trains on the CPU"

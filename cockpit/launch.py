@@ -13,7 +13,7 @@ from typing import Literal
 
 from cockpit import files, liveness, records, status
 from cockpit.device_names import count, first_of
-from cockpit.devices import check_device, list_gpus, settle
+from cockpit.devices import check_device, settled
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunBusyError
@@ -128,7 +128,7 @@ def start(
         CalledOffError: When it is not provided.
         CockpitError: When it cannot be trained on the device, another host may have it, or the trainer does not start.
     """
-    device = settle(check_placement(run.recipe, device), list_gpus())
+    device = settled(check_placement(run.recipe, device))
     _leave_to_other_host(run, force=force)
     check_room(run)
     argv = trainer_words(run, device, sample_s)

@@ -60,7 +60,7 @@ def rehearse(
         Cancelled: When `stop()` returned True; the process is gone and so is its folder.
     """
     recipe = recipe.complete()
-    device = launch.check_placement(recipe, device)
+    device = devices.settled(launch.check_placement(recipe, device))
     with tempfile.TemporaryDirectory(prefix="cockpit-preflight-", ignore_cleanup_errors=True) as home:
         run = RunStore(Path(home)).create(recipe)
         process = launch.start_preflight(run, device=device, seconds=seconds)

@@ -92,9 +92,9 @@ def test_any_two_cards_are_those_on_which_fewest_compute_and_then_the_emptiest()
     gpus = [gpu(0, 1, 77), gpu(1, 9), gpu(2, 0), gpu(3, 5)]
     assert settle("cuda,cuda", gpus) == "cuda:2,cuda:3"
     assert settle("cuda,cuda,cuda,cuda", gpus) == "cuda:0,cuda:1,cuda:2,cuda:3"
-    assert [settle(one, gpus) for one in ("auto", "cuda", "cuda:1,cuda:0", "cpu,cpu")] == [
+    assert settle("cuda", gpus) == "cuda:2"
+    assert [settle(one, gpus) for one in ("auto", "cuda:1,cuda:0", "cpu,cpu")] == [
         "auto",
-        "cuda",
         "cuda:1,cuda:0",
         "cpu,cpu",
     ]

@@ -15,7 +15,7 @@ from cockpit.cli.common import duration, open_store, print_facts, print_json, pr
 from cockpit.cli.fields import DeviceName, Seconds
 from cockpit.datasets import DATASETS, EMBEDDED, find_dataset, is_ready
 from cockpit.device_names import count
-from cockpit.devices import check_device, list_gpus, settle
+from cockpit.devices import check_device, settled
 from cockpit.recipe import Recipe, options
 from cockpit.rehearsal import SECONDS, misgivings, rehearse
 from nets.catalog import MODELS
@@ -98,9 +98,9 @@ class Bench:
         """Measure one network in this process; several have a process each, so that their memory is their own."""
         names = list(MODELS) if self.all else [name.strip() for name in self.model.split(",")]
         recipes = [self._recipe(name) for name in names]
-        device = check_device(self.device)
+        device = settled(check_device(self.device))
         if count(device) > 1:
-            return self._measure_scaling(recipes, settle(device, list_gpus()))
+            return self._measure_scaling(recipes, device)
         if len(recipes) == 1:
             os.environ.update(launch.TRAINER_ENVIRONMENT | os.environ)  # before torch is loaded
             from cockpit.engine.bench import bench

@@ -10,10 +10,11 @@ the lock taken, or a launch more, which makes the ticket void.
 
 Why no slot is given twice: planning and claiming happen within the queue's lock, which dies with its process, and a
 device is free only if no trainer on it lives and no claim names it. A claim names all devices of a run, so one on
-several gets all at once or none. A claim ends with the launch. If there is none,
-because the claiming process is gone or slower than a minute, another tick takes the claim back, but only while it has
-the writer lock itself: a trainer on its way has that, and who claimed asks for his claim when he gets it. Then the run
-waits again.
+several gets all at once or none. A claim ends with the launch. If there is none, because the claiming process is gone
+or slower than a minute, another tick takes the claim back, but only while it has the writer lock itself: a trainer on
+its way has that, and who claimed asks for his claim when he gets it. Then the run waits again.
+
+Why nothing trains on the CPU unasked: when the NVIDIA driver fails, what may be meant for a card waits and is told.
 
 What comes first: a run is held back by earlier runs only. One on several devices keeps those that are free until it has
 all, see `plan`, and so is not starved by small ones behind it.
@@ -64,8 +65,8 @@ def tick(store: RunStore) -> list[Attempt]:
     """Start what waits on what is free, and return what was tried.
 
     Raises:
-        CockpitError: When a folder cannot be written or has no room, the queue's settings are damaged or another keeps
-            its lock, so that something waits which could start.
+        CockpitError: When a folder cannot be written or has no room, the queue's settings are damaged, another keeps
+            its lock or the driver of the cards fails, so that something waits which could start.
     """
     attempts: list[Attempt] = []
     while tickets.any_ticket(store.root):
@@ -93,9 +94,12 @@ def _claim_next(store: RunStore) -> tuple[Run, Ticket, str] | None:
             tickets.drop_ticket(store.root / run_id)
     waiting, launching = _take_back(store, queue)
     settings = tickets.read_settings(store.root)
-    slots = read_slots(store, launching, settings)
-    free, most = {slot.device: slot.free for slot in slots}, {slot.device: slot.most for slot in slots}
-    hindrance: CockpitError | None = None
+    box = read_slots(store, launching, settings)
+    free, most = {slot.device: slot.free for slot in box.slots}, {slot.device: slot.most for slot in box.slots}
+    startable = box.startable(waiting)
+    held_up = len(startable) < len(waiting) and not settings.paused
+    hindrance = CockpitError(box.trouble) if held_up else None
+    waiting = startable
     while starts := plan(waiting, free, most, paused=settings.paused).starts:
         run_id, device = next(iter(starts.items()))
         ticket = msgspec.structs.replace(waiting.pop(run_id), claim=_my_claim(device))

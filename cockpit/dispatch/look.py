@@ -73,12 +73,16 @@ def look(store: RunStore, describe: Callable[[Run], status.RunInfo] | None = Non
     except CockpitError as error:
         settings, trouble = Settings(paused=True), str(error)
     queue = read_queue(store)
-    slots = read_slots(store, queue.launching, settings)
+    box = read_slots(store, queue.launching, settings)
     hopeful = tickets.in_order(queue.broken | queue.waiting)
+    startable = box.startable(hopeful)
+    held_up = {run_id: box.trouble for run_id in hopeful if run_id not in startable}
+    slots = box.slots
     free, most = {slot.device: slot.free for slot in slots}, {slot.device: slot.most for slot in slots}
-    planned = plan(hopeful, free, most, paused=settings.paused)
+    planned = plan(startable, free, most, paused=settings.paused)
     slots = _with_keepers(slots, planned)
-    reasons = _explain(queue, slots, planned, paused=settings.paused) | _hindrances(store, planned.starts)
+    hindrances = _hindrances(store, planned.starts) | ({} if settings.paused else held_up)
+    reasons = _explain(queue, slots, planned, paused=settings.paused) | hindrances
     standing = queue.launching | hopeful | queue.refused | queue.elsewhere
     infos = {run_id: describe(Run(store.root / run_id)) for run_id in standing}
     rows = {info.id: info for info in status.numbered([*infos.values()])}

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from cockpit import liveness, tickets
-from cockpit.device_names import names_of, normal
+from cockpit.device_names import may_be_card, names_of, normal
 from cockpit.devices import box_devices, check_device, list_gpus
 from cockpit.dispatch.standing import read_queue
 from cockpit.errors import CockpitError
@@ -224,8 +224,9 @@ def set_slots(store: RunStore, device: str, slots: int) -> None:
     Raises:
         CockpitError: When a device is not here or the number makes no sense.
     """
-    known = [name for name, _ in box_devices(list_gpus())]
-    names = names_of(normal(device))
+    wanted = normal(device)
+    names = names_of(wanted)
+    known = [name for name, _ in box_devices(list_gpus() if may_be_card(wanted) else [])]
     for name in names:
         if name not in known:
             raise CockpitError(f"device {name!r} is not on this machine; choose one of {', '.join(known)}")

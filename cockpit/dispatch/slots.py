@@ -6,9 +6,9 @@ from typing import NamedTuple
 import msgspec
 import psutil
 
-from cockpit import liveness, records
+from cockpit import device_names, liveness, records
 from cockpit.device_names import CARD, MOST, is_open
-from cockpit.devices import Gpu, box_devices, list_gpus
+from cockpit.devices import DriverError, Gpu, box_devices, list_gpus
 from cockpit.dispatch.plan import suitable
 from cockpit.errors import CockpitError
 from cockpit.store import RunStore
@@ -56,7 +56,24 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
         return 0 if self.stranger else self.slots
 
 
-def read_slots(store: RunStore, launching: Mapping[str, Ticket], settings: Settings) -> list[Slot]:
+class Box(NamedTuple):
+    """The devices of this box."""
+
+    slots: list[Slot]
+    """The best first."""
+    trouble: str = ""
+    """Why its cards are not among them though it may have some; empty when all are known."""
+
+    def startable(self, waiting: Mapping[str, Ticket]) -> dict[str, Ticket]:
+        """Return which of what waits may be started: what may be meant for a card is not, while those are not known."""
+        return {
+            run_id: ticket
+            for run_id, ticket in waiting.items()
+            if not (self.trouble and device_names.may_be_card(ticket.device))
+        }
+
+
+def read_slots(store: RunStore, launching: Mapping[str, Ticket], settings: Settings) -> Box:
     """Return the devices of this box, the best first, as they are now.
 
     Args:
@@ -65,7 +82,11 @@ def read_slots(store: RunStore, launching: Mapping[str, Ticket], settings: Setti
         settings: How many runs a device trains at once.
     """
     claims = [Holder(run_id, ticket.claim.device) for run_id, ticket in launching.items() if ticket.claim]
-    return make_slots(list_gpus(), [*find_holders(store), *claims], settings.slots)
+    try:
+        gpus, trouble = list_gpus(), ""
+    except DriverError as error:
+        gpus, trouble = [], str(error)
+    return Box(make_slots(gpus, [*find_holders(store), *claims], settings.slots), trouble)
 
 
 def find_holders(store: RunStore) -> list[Holder]:

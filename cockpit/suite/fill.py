@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from cockpit import devices, files, liveness, provenance, records, status, tickets
+from cockpit.device_names import first_of, may_be_card
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
 from cockpit.lines import whole_lines
@@ -81,9 +82,9 @@ def _survey(store: RunStore, recipes: Sequence[Recipe], device: str, *, retry: b
 
 def title_here(device: str) -> str:
     """Return what a device of this machine is called, as `cockpit.provenance` calls that of a run."""
-    gpus = devices.list_gpus()
+    first = first_of(device)
+    gpus = devices.list_gpus() if may_be_card(first) else []
     known = [name for name, _ in devices.box_devices(gpus)]
-    first = device.partition(",")[0]
     name = known[0] if first in ("auto", "cuda") else first
     product = next((f"{name} {gpu.name}" for gpu in gpus if name == f"cuda:{gpu.index}"), name)
     return provenance.title_of(product, device)

@@ -225,7 +225,7 @@ class PlacesPane(TellsErrors, Vertical):
             settings = tickets.read_settings(store.root)
         except CockpitError:  # the queue tells of it; who trains where is seen without
             settings = tickets.Settings()
-        return SlotsRead(tuple(read_slots(store, read_queue(store).launching, settings)))
+        return SlotsRead(tuple(read_slots(store, read_queue(store).launching, settings).slots))
 
     def on_descendant_focus(self) -> None:
         """Look at the devices again when they are looked at: nothing is asked of them meanwhile."""

@@ -9,6 +9,7 @@ import time
 import msgspec
 import psutil
 import pytest
+from nvml import NVMLError, made_up
 from tiny import make_trainer, ran
 from waiting import wait_for
 
@@ -301,6 +302,25 @@ def make_immutable(run: Run, immutable: bool) -> None:
         run.path.chmod(0o555 if immutable else 0o755)
     elif subprocess.run(["chattr", "+i" if immutable else "-i", run.path], stderr=subprocess.DEVNULL).returncode:
         pytest.skip("this file system knows no immutable folders")
+
+
+def test_while_the_driver_fails_nothing_that_may_want_a_card_starts_and_the_rest_does(store, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", made_up(number=2))
+    (wants_any,) = order.enqueue(store, [Recipe().complete()], device="auto")
+    (wants_card,) = order.enqueue(store, [Recipe(seed=1).complete()], device="cuda,cuda")
+    (wants_cpu,) = enqueue(store)
+    monkeypatch.setitem(sys.modules, "pynvml", made_up(number=2, count=NVMLError(999, "Unknown Error")))
+    assert tick(store) == [Attempt(wants_cpu.id, "cpu", "")]
+    with pytest.raises(CockpitError, match=r"the NVIDIA driver fails \(Unknown Error\)"):
+        tick(store)
+    assert why(store, wants_any).startswith("the NVIDIA driver fails (Unknown Error)")
+    assert why(store, wants_card).startswith("the NVIDIA driver fails (Unknown Error)")
+    order.pause(store, True)
+    assert tick(store) == []
+    assert why(store, wants_any) == "the queue is paused"
+    order.pause(store, False)
+    with pytest.raises(CockpitError, match="the NVIDIA driver fails"):
+        order.enqueue(store, [Recipe(seed=2).complete()], device="auto")
 
 
 def test_a_stopped_run_is_queued_again_and_resumed_in_its_turn(store):
