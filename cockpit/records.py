@@ -134,7 +134,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="c
     time: Moment
     """Wall clock, unix seconds."""
     device: str
-    """For example "cuda:0 NVIDIA H200" or "cpu"."""
+    """For example "cuda:0 NVIDIA H200", "cpu", or of several "cuda:0,cuda:1 NVIDIA H200", "cpu,cpu on 2 nodes"."""
     precision: str
     """"fp32" or "bf16"."""
     way: str
@@ -220,7 +220,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     process_start_s: float
     """The process's start in seconds since boot, which no clock change moves: tells a reused pid."""
     device: str = ""
-    """What was asked for: "auto", "cpu", "cuda:0", "mps"."""
+    """What was asked for, of each node if there are several: "auto", "cpu", "cuda:0", "mps", "cpu,cpu"."""
     versions: dict[str, str] = {}
     """Versions of cockpit, python, torch and the like."""
     oom_kills: dict[str, int] = {}
@@ -245,7 +245,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     launches: int
     """How many launches the run had had before."""
     device: str
-    """What was asked for: "auto", "cpu", "cuda"."""
+    """What was asked of each node: "auto", "cpu", "cuda", or several with commas between: "cuda,cuda"."""
     settings: dict[str, Any] = {}
     """What was asked of Slurm, see `cockpit.settings.Settings`."""
     job: str = ""
