@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
 from cockpit.errors import unknown
+from cockpit.numerals import whole
 from cockpit.recipe import options
 from cockpit.status import RunInfo
 
 Kind = Literal["word", "words", "text", "number", "share", "seconds", "moment", "switch"]
 """word: one of some names; words: several of them; text: looked into; share: an accuracy, 0-1; seconds: a duration;
 moment: unix seconds; switch: yes or no."""
-
-_MOST_DIGITS = 19
 
 
 class Field(NamedTuple):
@@ -40,8 +39,7 @@ def _test(row: RunInfo, name: str) -> float | None:
 
 
 def _job_number(row: RunInfo) -> int | None:
-    number = row.job.id if row.job else ""
-    return int(number) if number.isdecimal() and len(number) < _MOST_DIGITS else None  # a run folder has any text
+    return whole(row.job.id) if row.job else None
 
 
 def _job(row: RunInfo, name: str) -> str | None:

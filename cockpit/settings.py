@@ -8,6 +8,7 @@ import msgspec
 
 from cockpit.config import config_path, read_table
 from cockpit.errors import CockpitError, unknown
+from cockpit.numerals import whole
 
 _OPTIONS = {
     "partition": "--partition",
@@ -26,7 +27,15 @@ _FORBIDDEN = {
     "wait": "the cockpit does not wait for the job's end",
 }
 """Options of sbatch that would have jobs lost sight of; Slurm takes them abbreviated, too."""
-_SHORT = {"-a": "array", "-M": "clusters", "-W": "wait"}
+_SHORT = {"-a": "array", "-M": "clusters", "-W": "wait", "-N": "nodes", "-n": "ntasks"}
+_TASKS = "a node runs one task, which has all its devices; for more cores write cpus=N, for more nodes nodes=N"
+_COUNTED = {
+    "nodes": "write nodes={value}, which is checked against the recipe",
+    "ntasks": _TASKS,
+    "ntasks-per-node": _TASKS,
+    "ntasks-per-gpu": _TASKS,
+}
+"""Options that say how many nodes or tasks there are, which this module must know. One task is what there is."""
 _FROM_FOLDER = re.compile(
     r"--(begin|comment|constraint|contiguous|cpus-per-gpu|deadline|dependency|exclude|exclusive|gpus|gpus-per-node"
     r"|gpus-per-task|hint|hold|licenses|mem-per-cpu|mem-per-gpu|nice|nodelist|ntasks|ntasks-per-node|oversubscribe"
@@ -72,7 +81,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if not self.gres or any(re.match(r"-G|--(gp|gr|exc)", line) for line in self.extra):
             return None
         found = [re.fullmatch(r"gpu(?::[^:]*[^\d:][^:]*)?(?::(\d+))?", word) for word in self.gres.split(",")]
-        return sum(int(one[1] or 1) for one in found if one) if any(found) else None
+        numbers = [whole(one[1] or "1") for one in found if one]
+        known = [number for number in numbers if number is not None]
+        return sum(known) if numbers and len(known) == len(numbers) else None
 
     def most_nodes(self) -> int:
         """Return how many nodes there may be at most."""
@@ -94,6 +105,8 @@ def read_settings(flags: Sequence[str] = (), before: Mapping[str, Any] | None = 
     path = config_path()
     values = dict(before) if before is not None else read_table("slurm")
     where = f"in {path}" if before is None else "in the run's submissions.jsonl"
+    if "extra=" in flags:  # what is unset need not be right
+        values.pop("extra", None)
     for name, value in values.items():
         _check(name, value, where)
     values["extra"] = list(values.get("extra", ()))
@@ -137,12 +150,15 @@ def is_plain(text: str) -> bool:
 
 
 def _refuse_forbidden(line: str, where: str) -> None:
-    word = line.partition("=")[0]
+    word, *rest = re.split(r"[=\s]+", line, maxsplit=1)
     full = _SHORT.get(line[:2]) or next(
-        (name for name in _FORBIDDEN if len(word) > 3 and f"--{name}".startswith(word)), ""
+        (name for name in (*_FORBIDDEN, *_COUNTED) if len(word) > 3 and f"--{name}".startswith(word)), ""
     )
-    if full:
+    if full in _FORBIDDEN:
         raise CockpitError(f"extra {where} has {line!r}: {_FORBIDDEN[full]}; leave it out")
+    value = (rest[0] if rest and word.startswith("--") else line[2:]).strip(" =")
+    if full in _COUNTED and (full == "nodes" or value != "1"):
+        raise CockpitError(f"extra {where} has {line!r}: {_COUNTED[full].format(value=value or 'N')}")
 
 
 def _refuse_foreign(lines: Sequence[str]) -> None:

@@ -52,6 +52,7 @@ def test_flags_win_over_the_users_file_and_an_earlier_submission_over_both_but_t
         ("qos = 'low'\n[slurm]\n", "'qos' in {path} stands in no table; write it below [slurm] or [notify]"),
         ('["slurm\\u001b"]', "nothing reads the table 'slurm\\x1b'; did you mean [slurm]?"),
         ("[slurm]\npartition = 'a\"b'", "partition in {path} is 'a\"b'; write a text without quotes"),
+        ("[slurm]\nextra = ['-N=2']", "extra in {path} has '-N=2': write nodes=2"),
         ("[slurm]\nextra = ['--array=1-3']", "extra in {path} has '--array=1-3': a run is one job; leave it out"),
     ],
 )
@@ -73,6 +74,13 @@ def test_a_mistake_in_the_users_file_is_one_sentence(config, text, sentence):
         (["--slurm", "extra=--arr=1-3"], "has '--arr=1-3': a run is one job"),
         (["--slurm", "extra=-Mother"], "has '-Mother': name the cluster in SLURM_CLUSTERS"),
         (["--slurm", "extra=--wait"], "has '--wait': the cockpit does not wait"),
+        (["--slurm", "extra=--nodes=2"], "extra after --slurm has '--nodes=2': write nodes=2, which is checked"),
+        (["--slurm", "extra=--nodes 2"], "has '--nodes 2': write nodes=2"),
+        (["--slurm", "extra=-N2-4"], "has '-N2-4': write nodes=2-4"),
+        (["--slurm", "extra=--ntasks=2"], "has '--ntasks=2': a node runs one task, which has all its devices"),
+        (["--slurm", "extra=-n 2"], "has '-n 2': a node runs one task"),
+        (["--slurm", "extra=--ntasks-per-node=4"], "for more cores write cpus=N, for more nodes nodes=N"),
+        (["--slurm", "extra=--ntasks-per-g=1", "--slurm", "extra=--ntasks-per-gpu=2"], "has '--ntasks-per-gpu=2'"),
         (["--device", "cuda:3"], "device 'cuda:3' cannot be asked of a Slurm job; choose one of auto, cuda, cpu, or "),
         (["--device", "auto,auto"], "device 'auto' of 'auto,auto' cannot be one of several"),
         (["--device", "mps"], "device 'mps' cannot be asked of a Slurm job"),
@@ -117,6 +125,8 @@ def test_the_script_has_the_usual_names_of_devices(config, fake, tmp_path, capsy
         (["gres=gpu:a100"], 1),
         (["gres=gpu:a100:1,gpu:h100:2,tmpdisk:9"], 3),
         (["gres=shard:3"], None),
+        ([f"gres=gpu:{'9' * 5000}"], None),
+        ([f"gres=gpu:a100:1,gpu:{'9' * 5000}"], None),
         (["gres=gpu:1", "extra=--gpus-per-node=4"], None),
         (["gres=gpu:1", "extra=--exclusive"], None),
     ],
@@ -179,3 +189,18 @@ def test_an_option_from_a_run_folder_that_may_do_harm_is_not_taken_unasked(confi
 def test_what_a_run_folder_says_was_asked_is_checked_like_everything(config, before):
     with pytest.raises(CockpitError, match=r"in the run's submissions\.jsonl"):
         read_settings([], before)
+
+
+def test_nodes_that_an_earlier_job_asked_for_otherwise_are_replaced_as_the_sentence_says(config):
+    before = {"extra": ["--nodes=2", "--nice"]}
+    with pytest.raises(CockpitError, match=r"in the run's submissions\.jsonl has '--nodes=2': write nodes=2"):
+        read_settings([], before)
+    settings = read_settings(["extra=", "nodes=2"], before)
+    assert (settings.extra, settings.nodes) == ((), "2")
+
+
+@pytest.mark.parametrize(
+    "line", ["--ntasks=1", "-n1", "--ntasks-per-node=1", "--ntasks-per-core=1", "--nodelist=n1", "--nice", "--no-kill"]
+)
+def test_what_leaves_a_node_its_one_task_is_asked_for(config, line):
+    assert read_settings([f"extra={line}"]).options()[-1] == line

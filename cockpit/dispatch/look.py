@@ -11,6 +11,7 @@ from cockpit.dispatch.plan import Plan, plan
 from cockpit.dispatch.slots import Slot, read_slots
 from cockpit.dispatch.standing import Queue, read_queue
 from cockpit.errors import CockpitError
+from cockpit.numerals import whole
 from cockpit.store import Run, RunStore
 from cockpit.tickets import Settings
 
@@ -124,8 +125,8 @@ def _in_slurm(store: RunStore, describe: Callable[[Run], status.RunInfo]) -> dic
 
 
 def _rank(info: status.RunInfo) -> tuple[bool, int, str]:
-    number = info.job.id if info.job else ""
-    return info.status == "pending", int(number) if number.isdecimal() else 0, info.id
+    number = whole(info.job.id) if info.job else None
+    return info.status == "pending", number or 0, info.id
 
 
 def _with_keepers(slots: Sequence[Slot], planned: Plan) -> list[Slot]:

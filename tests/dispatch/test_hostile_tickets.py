@@ -4,13 +4,14 @@ import json
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tiny import HELD_TRAINER, make_trainer
 
-from cockpit import files, status
+from cockpit import files, records, status
 from cockpit.cli import main
 from cockpit.dispatch import Attempt, order, tick
 from cockpit.dispatch.look import look
@@ -184,3 +185,16 @@ def test_a_damaged_ticket_of_a_run_that_trains_does_not_keep_it_from_being_stopp
     assert not order.withdraw(store, run)
     os.close(lock)
     assert order.withdraw(store, run)
+
+
+def test_a_job_whose_number_no_number_can_be_is_listed_like_the_others(fake, tmp_path, digits):
+    fake("squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1")
+    store = RunStore(tmp_path / "runs")
+    made = {"time": time.time(), "host": "login", "uid": os.getuid(), "launches": 0, "device": "cpu"}
+    numbers = ["7", "9" * 5000, "\u0663", ESCAPES]
+    for number in numbers:
+        run = store.create(Recipe().complete())
+        run.append_submission(records.Submission(name=f"{run.id}.1-abc", job=number, **made))
+        run.turn_path.write_text(f"{run.id}.1-abc\n")
+    listed = look(store).slurm
+    assert {info.job.id for info in listed if info.job} == {*numbers}
