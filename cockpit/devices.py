@@ -61,7 +61,9 @@ def list_gpus() -> list[Gpu]:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        if error.value == pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:  # the driver was updated, and not loaded again
+        if (
+            getattr(error, "value", None) == pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH
+        ):  # the driver was updated, and not loaded again
             raise DriverError(error) from error
         return []
     gpus, lost = [], None
