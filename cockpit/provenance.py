@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from cockpit import files, records
+from cockpit.device_names import count
 from cockpit.errors import CockpitError
 from cockpit.store import Run
 
@@ -50,7 +51,7 @@ def title_of(name: str, asked: str = "") -> str:
     shared = _ONE_OF.search(name)  # as the first of several calls its own
     ordinal, _, product = (name[: shared.start()] if shared else name).partition(" ")
     title = product or ordinal
-    number = int(shared[1]) if shared else asked.count(",") + 1
+    number = int(shared[1]) if shared else count(asked)
     return f"{number} × {title}" if title and number > 1 else title
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from cockpit import launch, squeue, status, tickets
+from cockpit.device_names import names_of
 from cockpit.dispatch.obstacles import explain
 from cockpit.dispatch.plan import Plan, plan
 from cockpit.dispatch.slots import Slot, read_slots
@@ -133,7 +134,7 @@ def _with_keepers(slots: Sequence[Slot], planned: Plan) -> list[Slot]:
     """Return the devices with the runs that keep slots of them."""
     keepers: dict[str, list[str]] = {slot.device: [] for slot in slots}
     for run_id, kept in planned.kept.items():
-        for device in kept.split(","):
+        for device in names_of(kept):
             keepers[device].append(run_id)
     return [msgspec.structs.replace(slot, kept=tuple(keepers[slot.device])) for slot in slots]
 

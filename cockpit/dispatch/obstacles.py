@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from cockpit.device_names import CPU, count, is_open
+from cockpit.device_names import CPU, count, is_open, names_of
 from cockpit.dispatch.plan import Demand, Plan, demand
 from cockpit.dispatch.slots import Slot
 
@@ -38,7 +38,7 @@ def explain(run_id: str, device: str, devices: Mapping[str, Slot], planned: Plan
 def _say_missing(device: str, num_cards: int, devices: Mapping[str, Slot]) -> str:
     if is_open(device):
         return f"it takes {count(device)} cards, and this machine has {num_cards or 'none'}"
-    missing = [name for name in dict.fromkeys(device.split(",")) if name not in devices]
+    missing = [name for name in dict.fromkeys(names_of(device)) if name not in devices]
     return f"{','.join(missing) or device} is not on this machine"
 
 
@@ -76,8 +76,8 @@ def _say_kept(run_id: str, wants: Demand, planned: Plan) -> str:
     if not kept:
         return ""
     if len(wants.most) == 1:
-        return f"; {kept.count(',') + 1} of its {wants.num_slots} slots is kept for it"
-    names = kept.split(",")
+        return f"; {count(kept)} of its {wants.num_slots} slots is kept for it"
+    names = names_of(kept)
     return f"; {', '.join(names)} {'is' if len(names) == 1 else 'are'} kept for it"
 
 

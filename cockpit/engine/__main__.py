@@ -107,7 +107,7 @@ def _train(
     try:
         with stop.at_once(BEFORE_STEPS):  # torch takes seconds to load, minutes from a slow disk
             nodes = site.find_site(num_nodes)
-            if "," in device or nodes:
+            if count(device) > 1 or nodes:
                 from cockpit.engine.group import train_together
 
                 timing = {"sample_s": sample_s, "patience_s": patience_s, "site": nodes}

@@ -17,6 +17,7 @@ import psutil
 import torch
 
 from cockpit import datasets
+from cockpit.device_names import count
 from cockpit.engine.backend import Backend, choose_backend
 from cockpit.engine.memory import let_go
 from cockpit.engine.probe import Rig, Way
@@ -42,7 +43,7 @@ def advise(run: Run, device: str) -> str:
         device: What it asked for, see `choose_backend`; of several devices or nodes nothing is tried.
     """
     batch_size = run.recipe.batch_size
-    if "," in device or " on " in device:
+    if count(device) > 1 or " on " in device:
         said = f"out of memory with batch size {batch_size} shared by {device}"
         return f"{said}; start a new run with a smaller --batch-size, or on more devices"
     backend = choose_backend(device, run.recipe.precision)

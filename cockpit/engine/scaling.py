@@ -19,6 +19,7 @@ from typing import NoReturn
 import msgspec
 import torch
 
+from cockpit.device_names import count, names_of
 from cockpit.engine import arms, probe
 from cockpit.engine.agent import START_S, set_environment, tend
 from cockpit.engine.arms import ROUNDS, SETTLE_S, WARM_UP, Arm, Measured, Say, summary
@@ -81,7 +82,7 @@ def measure_scaling(recipe: Recipe, devices: str, seconds: float, say: Say) -> S
         Stopped: When a signal asked for it; no process is left.
         NotMeasuredError: When a rank died or met an error.
     """
-    num_ranks, patience_s = devices.count(",") + 1, START_S + seconds  # a probe may compile while the others wait
+    num_ranks, patience_s = count(devices), START_S + seconds  # a probe may compile while the others wait
     threads = torch.get_num_threads()
     set_environment(num_ranks)
     with tempfile.TemporaryDirectory(prefix="cockpit-bench-") as home:
@@ -167,7 +168,7 @@ def _measure(run: Run, devices: str, ranks: Ranks, seconds: float, threads: int)
                 said.append(f"{text}\n".encode())
 
         say("preparing")
-        loops = dict(_loops(run, devices.split(",")[ranks.rank], ranks))
+        loops = dict(_loops(run, names_of(devices)[ranks.rank], ranks))
         shared = {name: _Shared(loop, ranks) for name, loop in loops.items()}
         for name, arm in shared.items():
             say(f"warming up {name}")
@@ -258,7 +259,7 @@ class _Shared:
 
 
 def _result(loop: Loop, devices: str, rates: dict[str, list[float]], threads: int) -> ScalingResult:
-    num_devices = devices.count(",") + 1
+    num_devices = count(devices)
     return ScalingResult(
         model=loop.recipe.model,
         dataset=loop.recipe.dataset,

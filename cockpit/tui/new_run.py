@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from cockpit import places
+from cockpit.device_names import count
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe, command, options
 from cockpit.store import Run
@@ -145,7 +146,7 @@ class NewRunScreen(CockpitScreen[None]):
     def _command(self, recipe: Recipe) -> str:
         device, place = self._where.device, self._where.place
         where = f" --where {place}" if place != "local" else ""
-        flag = "--devices" if "," in device else "--device"
+        flag = "--devices" if count(device) > 1 else "--device"
         return command(recipe) + (f" {flag} {device}" if device != "auto" else "") + where
 
     def _say(self, sentence: str, *, wrong: bool = False) -> None:
