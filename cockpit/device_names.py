@@ -47,6 +47,16 @@ def count(device: str) -> int:
     return device.count(",") + 1
 
 
+def short(device: str) -> str:
+    """Return several devices as a list has room for them: `cuda:0,1`, `2 × cuda`."""
+    names = names_of(device)
+    if len(names) == 1:
+        return device
+    if len({*names}) == 1:
+        return f"{len(names)} × {names[0]}"
+    return f"{names[0]},{','.join(name.removeprefix('cuda:') for name in names[1:])}"
+
+
 def is_open(device: str) -> bool:
     """Tell whether several cards are asked for without naming them: any so many."""
     return device.startswith(f"{CARD},")

@@ -21,7 +21,12 @@ def choices() -> list[tuple[str, str]]:
 
 def device_choices(place: str) -> list[tuple[str, str]]:
     """Return (value, what it is) of every device that a run may ask for there now, the default first."""
-    return list(slurm.DEVICES) if place == "slurm" else devices.survey()
+    if place != "slurm":
+        return devices.survey()
+    granted = None
+    with contextlib.suppress(CockpitError):  # a mistake in the user's file is told by who asks for the settings
+        granted = settings_of(None).num_gpus()
+    return slurm.offer(granted)
 
 
 def place_of(run: Run) -> str:
@@ -29,14 +34,22 @@ def place_of(run: Run) -> str:
     return "slurm" if jobs.current(run, run.launches()) else "local"
 
 
-def check(place: str, device: str, *recipes: Recipe) -> None:
-    """Raise CockpitError when there is no such place, or not here, or no such device for these recipes there."""
+def check(place: str, device: str, *recipes: Recipe, settings: Settings | None = None) -> None:
+    """Raise CockpitError when there is no such place, or not here, or no such device for these recipes there.
+
+    Args:
+        place: The place.
+        device: What to train on there; in Slurm on each node.
+        recipes: What to train, each in a run of its own.
+        settings: What is asked of Slurm, if that is the place; None is what the user's file says.
+    """
     if place not in PLACES:
         raise CockpitError(f"where is {place!r}; choose one of {', '.join(PLACES)}")
     if place == "slurm":
-        slurm.check(device)
-        return
-    wanted = devices.check_device(device)
+        asked = settings or settings_of(None)
+        wanted = slurm.all_devices(slurm.check(device, asked), asked)
+    else:
+        wanted = devices.check_device(device)
     for recipe in recipes:
         launch.check_shared(recipe, wanted)
 
@@ -112,6 +125,8 @@ def preview(run: Run, *, device: str, sample_s: float | None, settings: Settings
         CockpitError: When a job cannot be asked for that.
     """
     device = slurm.check(device, settings)
+    if run.path.exists():  # the recipe of one that is not made yet was checked by who has it
+        launch.check_shared(run.recipe, slurm.all_devices(device, settings))
     return slurm.script(run, launch.trainer_words(run, device, sample_s), launch.TRAINER_ENVIRONMENT, settings)
 
 

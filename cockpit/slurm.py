@@ -24,7 +24,7 @@ import msgspec
 
 from cockpit import durable, jobs, liveness, records, squeue, status
 from cockpit.config import config_path
-from cockpit.device_names import CARD, count, names_of, normal
+from cockpit.device_names import CARD, MOST, count, names_of, normal
 from cockpit.errors import CockpitError
 from cockpit.jobscript import job_options, write_script
 from cockpit.settings import Settings
@@ -69,6 +69,17 @@ def check(device: str, settings: Settings | None = None) -> str:
             + (f"add --slurm {remedy}" if "," not in settings.gres else "ask for more with --slurm gres=")
         )
     return wanted
+
+
+def offer(granted: int | None) -> list[tuple[str, str]]:
+    """Return `DEVICES`, and all the GPUs of a node together where gres grants several.
+
+    Args:
+        granted: See `Settings.num_gpus`.
+    """
+    several = [(",".join([CARD] * granted), "all that gres grants")] if granted and 1 < granted <= MOST else []
+    *cards, cpu = DEVICES
+    return [*cards, *several, cpu]
 
 
 def _wanted(device: str) -> str:

@@ -7,6 +7,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from cockpit.datasets import DatasetSpec
+from cockpit.device_names import short
 from cockpit.tui.text import cells, millions, percent, plain, words
 from cockpit.tui.watch import OwnBest
 from nets.catalog import MODELS, ModelSpec
@@ -120,7 +121,7 @@ def device_lines(
     lines = []
     for value, title in devices:
         mark = (f"{sign if value in marked else ' '} ", "bold $text-accent") if marked else ""
-        lines.append((value, words(words(mark, value), (plain(title), "dim"), between="  ")))
+        lines.append((value, words(words(mark, short(value)), (plain(title), "dim"), between="  ")))
     return lines
 
 

@@ -11,7 +11,7 @@ from textual.widgets import OptionList
 
 from cockpit import launch, places, tickets
 from cockpit.datasets import DATASETS, EMBEDDED, DatasetSpec, is_ready, list_datasets
-from cockpit.device_names import count, normal
+from cockpit.device_names import count, names_of, normal, short
 from cockpit.dispatch.slots import Slot, read_slots
 from cockpit.dispatch.standing import read_queue
 from cockpit.errors import CockpitError
@@ -94,7 +94,7 @@ class PlacesPane(TellsErrors, Vertical):
 
     def tell_holder(self, *, named: bool = True) -> str:
         """Return who has the chosen device, by the run's id or without a name; empty where nobody is seen to."""
-        names = self.device.split(",")
+        names = names_of(self.device)
         chosen = [slot for slot in self._slots if slot.device in names] or (
             self._slots[:1] if names == ["auto"] else ()
         )
@@ -119,7 +119,7 @@ class PlacesPane(TellsErrors, Vertical):
         if not menu.has_focus:
             return "space marks devices in their list, to train on several; tab goes there"
         if self.place == "slurm":
-            return "how many cards of a node a job takes is said by the command: --devices cuda,cuda --slurm gres=gpu:2"
+            return "a job takes one card of a node, or all that gres in your file grants; others: --devices cuda,cuda"
         if not menu.several:
             return "this machine has no two cards to train on together"
         menu.mark()
@@ -165,11 +165,11 @@ class PlacesPane(TellsErrors, Vertical):
     def _explain_device(self) -> Content:
         menu = self._device_menu
         highlighted = menu.chosen or "auto"
-        facts = words((highlighted, "bold"), plain(self._offered().get(highlighted, "")), between="  ")
+        facts = words((short(highlighted), "bold"), plain(self._offered().get(highlighted, "")), between="  ")
         number = count(self.device)
         if number > 1:
             shares = f"{number} processes, each with its share of every batch"
-            return words(facts, words((self.device, "bold"), shares, between="  "), between="\n")
+            return words(facts, words((short(self.device), "bold"), shares, between="  "), between="\n")
         return words(facts, ("space marks several to train on together", "dim") if menu.several else "", between="\n")
 
     def _offered(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from textual.content import Content
 
+from cockpit.device_names import count, short
 from cockpit.dispatch.look import Look, Training, Waiting
 from cockpit.dispatch.slots import Slot
 from cockpit.jobs import JobInfo, span
@@ -102,16 +103,6 @@ def queue_rows(look: Look) -> list[QueueRow]:
     return [*map(_training_row, look.training), *map(_waiting_row, look.waiting)]
 
 
-def short(device: str) -> str:
-    """Return several devices as a column has room for them: `cuda:0,1`, `2 × cuda`."""
-    names = device.split(",")
-    if len(names) == 1:
-        return device
-    if len({*names}) == 1:
-        return f"{len(names)} × {names[0]}"
-    return f"{names[0]},{','.join(name.removeprefix('cuda:') for name in names[1:])}"
-
-
 def _times(job: JobInfo) -> str:
     """Return how long it has run and may run, in minutes: seconds would be painted again all the time."""
     limit = "" if job.limit_s is None else f"/{span(job.limit_s)}"
@@ -133,7 +124,7 @@ def _waiting_row(waiting: Waiting) -> QueueRow:
 def describe_row(row: QueueRow | SlurmRow) -> Content:
     """Return the lines about the chosen run: what it waits for, and what its recipe changes."""
     recipe = f"recipe: {plain(row.run.changes)}" if row.run.changes else "recipe: the seed's"
-    several = f"on {plain(row.device, 80)}" if isinstance(row, QueueRow) and "," in row.device else ""
+    several = f"on {plain(row.device, 80)}" if isinstance(row, QueueRow) and count(row.device) > 1 else ""
     name = words((plain(row.id), "bold"), (several, "dim") if several else "", between="  ")
     return words(name, plain(row.state), (recipe, "dim"), between="\n")
 

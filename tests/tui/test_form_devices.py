@@ -174,7 +174,7 @@ async def test_a_run_on_two_processes_of_the_cpu_is_made_again(app, store, tmp_p
         await settle(pilot, lambda: "--epochs 3 --devices cpu,cpu" in words(app))
         menu = app.screen.query_one(DeviceMenu)
         menu.focus()
-        await settle(pilot, lambda: "cpu,cpu 2 processes" in words(app))
+        await settle(pilot, lambda: "2 × cpu 2 processes" in words(app))
         assert menu.device == "cpu,cpu"
         await pilot.press("enter")
         await settle(pilot, lambda: isinstance(app.screen, RunScreen))

@@ -89,3 +89,25 @@ async def test_without_slurm_there_is_nothing_to_choose(app):
         await pilot.press("n")
         await settle(pilot, lambda: isinstance(app.screen, NewRunScreen))
         assert not app.screen.query("#where")
+
+
+async def test_all_the_cards_that_gres_grants_are_one_of_the_devices(fake, digits, app, store, tmp_path, monkeypatch):
+    fake("squeue", "")
+    fake("sbatch", "echo 17")
+    config = tmp_path / "config.toml"
+    config.write_text("[slurm]\ngres = 'gpu:a100:4'\n")
+    monkeypatch.setenv("COCKPIT_CONFIG", str(config))
+    four = "cuda,cuda,cuda,cuda"
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: isinstance(app.screen, NewRunScreen) and "this machine" in screen_text(app))
+        await pilot.press("tab", "tab", "down")
+        menu = app.screen.query_one("#device", Menu)
+        await settle(pilot, lambda: [option.id for option in menu.options] == ["auto", "cuda", four, "cpu"])
+        await pilot.press("tab", "down", "down")
+        await settle(pilot, lambda: f"--devices {four} --where slurm" in " ".join(screen_text(app).split()))
+        assert "4 × cuda  all that gres grants" in screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot, lambda: isinstance(app.screen, RunScreen))
+    (run,) = store.list()
+    assert [(one.device, one.job) for one in run.submissions()][-1] == (four, "17")

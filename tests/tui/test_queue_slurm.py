@@ -12,12 +12,12 @@ from test_status import launch_of, say
 
 from cockpit import records
 from cockpit.cli import main
+from cockpit.device_names import short
 from cockpit.dispatch import order
 from cockpit.dispatch.look import look
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunStore
 from cockpit.tui.queue import QueueScreen
-from cockpit.tui.queue_rows import short
 from cockpit.tui.run import RunScreen
 from cockpit.tui.table import RowTable
 
