@@ -10,7 +10,9 @@ from cockpit.cli import main
 from cockpit.config import config_path
 from cockpit.errors import CockpitError
 from cockpit.notify import Notify
+from cockpit.recipe import Recipe
 from cockpit.settings import Settings, read_settings
+from cockpit.store import RunStore
 
 
 @pytest.fixture
@@ -204,3 +206,24 @@ def test_nodes_that_an_earlier_job_asked_for_otherwise_are_replaced_as_the_sente
 )
 def test_what_leaves_a_node_its_one_task_is_asked_for(config, line):
     assert read_settings([f"extra={line}"]).options()[-1] == line
+
+
+@pytest.mark.parametrize("more", [[], ["--print-script"]])
+def test_nothing_of_a_sweep_is_submitted_when_one_of_it_cannot_be(config, fake, tmp_path, capsys, more):
+    sbatch = fake("sbatch", 'touch "$0.called"; echo 17')
+    fake("squeue", "")
+    words = ["train", "--where", "slurm", "--device", "cpu,cpu", "--slurm", "nodes=2", *more, "--batch-size"]
+    assert main([*words, "128,3", "--runs", str(tmp_path / "runs")]) == 2
+    assert "batch size 3 is smaller than the 4 devices that share it" in capsys.readouterr().err
+    assert not sbatch.with_name("sbatch.called").exists()
+    assert not any((tmp_path / "runs").glob("*"))
+
+
+def test_the_script_of_a_run_that_cannot_be_taken_up_so_is_not_printed(config, fake, digits, tmp_path, capsys):
+    fake("sbatch", "exit 1")
+    run = RunStore(tmp_path / "runs").create(Recipe(exact=True).complete())
+    words = ["resume", run.id, "--where", "slurm", "--print-script", "--runs", str(tmp_path / "runs")]
+    assert main([*words, "--device", "cuda,cuda"]) == 2
+    assert "exact reruns are of one device, not of cuda,cuda" in capsys.readouterr().err
+    assert main([*words, "--device", "cuda"]) == 0
+    assert " train --device cuda" in capsys.readouterr().out

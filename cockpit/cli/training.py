@@ -14,10 +14,11 @@ from cockpit.cli.common import open_store, print_json, say, show
 from cockpit.cli.fields import DeviceName, RunRef, Seconds, Whole
 from cockpit.cli.queue import move_on
 from cockpit.device_names import first_of
-from cockpit.devices import check_device
+from cockpit.devices import check_device, settled
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
+from cockpit.settings import Settings
 from cockpit.slurm import UndecidedError
 from cockpit.store import Run, RunStore
 
@@ -56,8 +57,7 @@ class Launching:
     json: bool = False
     """Print the run as JSON when it has ended (with --detach, at once)."""
 
-    def _launch(self, run: Run, place: str, *, force: bool = False) -> None:
-        settings = places.settings_of(run, self.slurm) if place == "slurm" else None
+    def _launch(self, run: Run, place: str, settings: Settings | None, *, force: bool = False) -> None:
         places.start(run, place, device=self.device, sample_s=self.sample_s, settings=settings, force=force)
         if self.tensorboard:
             from cockpit.cli.export import follow_in_background
@@ -68,11 +68,19 @@ class Launching:
     def _logdir(self) -> Path:
         return Path(os.path.expanduser(self.logdir))
 
-    def _place(self, usual: str, *recipes: Recipe) -> str:
+    def _place(self, usual: str, recipes: Sequence[Recipe], before: Run | None = None) -> tuple[str, Settings | None]:
+        """Return where the recipes are to be trained and what to ask of Slurm, if it is there; none of them is refused.
+
+        Args:
+            usual: The place when none is named.
+            recipes: The recipes.
+            before: The run that is taken up; it asks again for what it asked for.
+        """
         place = self.where or usual
         if self.enqueue:
             places.check_queue(place)
-        places.check(place, self.device, *recipes)
+        settings = places.settings_of(before, self.slurm) if place == "slurm" else None
+        places.check(place, self.device, *recipes, settings=settings)
         if place != "slurm" and (self.slurm or self.print_script):
             raise CockpitError("--slurm and --print-script are for Slurm; add --where slurm")
         if self.tensorboard and (place == "slurm" or self.enqueue):
@@ -84,10 +92,9 @@ class Launching:
             from cockpit.cli.export import prepare_to_follow
 
             prepare_to_follow(self._logdir)
-        return place
+        return place, settings
 
-    def _print_script(self, run: Run, before: Run | None) -> int:
-        settings = places.settings_of(before, self.slurm)
+    def _print_script(self, run: Run, settings: Settings) -> int:
         print(places.preview(run, device=self.device, sample_s=self.sample_s, settings=settings), end="")
         return 0
 
@@ -116,37 +123,37 @@ class Train(Launching):
     def execute(self) -> int:
         """Create the run, start it, follow it; or leave it, and all of a sweep, to the queue, or to Slurm's."""
         recipes = [recipe.complete() for recipe in self.sweep or (self.recipe,)]
-        place = self._place("local", *recipes)
+        place, settings = self._place("local", recipes)
         store = open_store(self.runs)
         if self.enqueue:
             runs = order.enqueue(store, recipes, device=self.device, sample_s=self.sample_s, priority=self.priority)
             return move_on(store, runs, self.json)
         recipe, *others = recipes
-        if others and place == "slurm" and not self.print_script:
-            return self._submit_all(store, recipes)
+        if others and settings and not self.print_script:
+            return self._submit_all(store, recipes, settings)
         if others:
             remedy = "a script is of one" if place == "slurm" else "--enqueue lets them all wait"
             raise CockpitError(f"{len(recipes)} runs would result from these lists; {remedy}")
-        if self.print_script:
-            return self._print_script(Run(store.root / f"NEW-{recipe.model}-{recipe.dataset}"), None)
-        return self._follow_or_leave(self._begin(store, recipe, place))
+        if self.print_script and settings:
+            return self._print_script(Run(store.root / f"NEW-{recipe.model}-{recipe.dataset}"), settings)
+        return self._follow_or_leave(self._begin(store, recipe, place, settings))
 
-    def _begin(self, store: RunStore, recipe: Recipe, place: str) -> Run:
+    def _begin(self, store: RunStore, recipe: Recipe, place: str, settings: Settings | None) -> Run:
         run = store.create(recipe)
         try:
-            self._launch(run, place)
+            self._launch(run, place, settings)
         except CockpitError as error:
             if not isinstance(error, UndecidedError):
                 store.remove(run)
             raise
         return run
 
-    def _submit_all(self, store: RunStore, recipes: Sequence[Recipe]) -> int:
+    def _submit_all(self, store: RunStore, recipes: Sequence[Recipe], settings: Settings) -> int:
         """Submit a run of each recipe, print their ids and return: their queue is Slurm's."""
         runs: list[Run] = []
         try:
             for recipe in recipes:
-                runs.append(self._begin(store, recipe, "slurm"))
+                runs.append(self._begin(store, recipe, "slurm", settings))
                 if not self.json:
                     show(runs[-1].id)
         except CockpitError as error:
@@ -188,9 +195,9 @@ class Resume(Launching):
         return "auto"
 
     def _go_on(self, store: RunStore, run: Run) -> int:
-        place = self._place(places.place_of(run))
-        if self.print_script:
-            return self._print_script(run, run)
+        place, settings = self._place(places.place_of(run), (), run)
+        if self.print_script and settings:
+            return self._print_script(run, settings)
         if self.enqueue and self.force:
             raise CockpitError("--force takes a run over at once, which cannot wait: leave out --enqueue")
         if self.enqueue:
@@ -201,7 +208,7 @@ class Resume(Launching):
             return move_on(store, [run], self.json)
         if place == "slurm":
             order.withdraw(store, run)  # it must not start here, too
-        self._launch(run, place, force=self.force)
+        self._launch(run, place, settings, force=self.force)
         return self._follow_or_leave(run)
 
 
@@ -281,9 +288,12 @@ class Test:
     def execute(self) -> int:
         """Test in this process and keep the result in the run; what is said of image files is kept nowhere."""
         store = open_store(self.runs)
-        check_device(self.device)
+        wanted = settled(check_device(self.device))
+        device = first_of(wanted)
+        if device != wanted:
+            say(f"one device tests: {device}, the first of {wanted}")
         if self.run and self.words:
-            return self._classify(store.get(self.run))
+            return self._classify(store.get(self.run), device)
         if len(self.words) > 1:
             raise CockpitError("name one run to test, or say with --run RUN whose network is to classify the images")
         ref = self.run or "".join(self.words)
@@ -298,7 +308,7 @@ class Test:
         launch.check_testable(run)
         from cockpit.engine.evaluate import choose_test_backend, run_test
 
-        report = run_test(run, choose_test_backend(run, first_of(self.device)))
+        report = run_test(run, choose_test_backend(run, device))
         if self.json:
             print_json(report)
         else:
@@ -308,11 +318,11 @@ class Test:
                 say(f"cockpit runs report {run.id} tells more: by class, by pair, by confidence")
         return 0
 
-    def _classify(self, run: Run) -> int:
+    def _classify(self, run: Run, device: str) -> int:
         launch.check_checkpoint(run)
         from cockpit.engine.classify import classify
 
-        found = classify(run, [Path(word) for word in self.words], first_of(self.device))
+        found = classify(run, [Path(word) for word in self.words], device)
         if self.json:
             print_json(found)
         for one in found:

@@ -159,8 +159,10 @@ def test_train_test_and_listing_tell_the_same(runs, tiny):
     assert (info["status"], info["epoch"], info["epochs"]) == ("finished", 2, 2)
     by_id = cockpit("test", info["id"], "--json", "--device", "cpu", "--runs", str(runs))
     by_pair = cockpit(
-        "test", "--model", "resnet20", "--dataset", "tiny", "--json", "--device", "cpu", "--runs", str(runs)
+        "test", "--model", "resnet20", "--dataset", "tiny", "--json", "--devices", "cpu,cpu", "--runs", str(runs)
     )
+    assert "one device tests" not in by_id.stderr
+    assert "one device tests: cpu, the first of cpu,cpu" in by_pair.stderr
     for tested in (json.loads(by_id.stdout), json.loads(by_pair.stdout)):
         assert {"run", "checkpoint", "images", "top1", "top5", "loss"} <= set(tested)
         assert (tested["run"], tested["images"]) == (info["id"], 40)
