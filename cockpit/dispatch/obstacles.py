@@ -66,7 +66,7 @@ def _say_several(run_id: str, wants: Demand, slots: list[Slot]) -> str:
 
 def _say_hopeless(slot: Slot, most: int) -> str:
     if slot.stranger or not slot.slots:
-        return _say_taken(slot)
+        return _say_taken(slot, most)
     have = f"{slot.device} has {slot.slots} slot{'s' if slot.slots != 1 else ''} and it takes {most}"
     return f"{have}; `cockpit queue slots {slot.device} {most}` gives it them"
 
@@ -90,9 +90,10 @@ def _say_earlier(run_id: str, slots: list[Slot]) -> str:
     return "earlier runs come first"
 
 
-def _say_taken(slot: Slot) -> str:
+def _say_taken(slot: Slot, most: int = 1) -> str:
     if slot.stranger:
         return f"{slot.device} is busy with {slot.stranger}"
     if not slot.slots:
-        return f"{slot.device} has no slots; `cockpit queue slots {slot.device} 1` gives it one"
+        given = "one" if most == 1 else "them"
+        return f"{slot.device} has no slots; `cockpit queue slots {slot.device} {most}` gives it {given}"
     return f"{slot.device} is busy with {', '.join([*dict.fromkeys(slot.runs)][:_MOST_RUNS])}"

@@ -79,3 +79,9 @@ def why(device: str, *slots: Slot, **kept: str) -> str:
 def test_it_says_what_is_missing_and_what_is_kept(device, slots, kept, sentence):
     said = why(device, *slots, **kept)
     assert said.startswith(sentence)
+
+
+def test_a_device_without_slots_is_to_have_as_many_as_the_run_takes():
+    none = Slot(device="cpu", title="", slots=0, runs=(), stranger="")
+    said = explain("me", "cpu,cpu,cpu", {"cpu": none}, Plan({}, {}))
+    assert said == "cpu has no slots; `cockpit queue slots cpu 3` gives it them"
