@@ -324,9 +324,10 @@ def test_while_the_driver_fails_nothing_that_may_want_a_card_starts_and_the_rest
 
 
 def test_a_stopped_run_is_queued_again_and_resumed_in_its_turn(store):
-    first, second = enqueue(store, 2)
+    (first,) = enqueue(store)
     tick(store)
     wait_until_free(store)
+    (second,) = order.enqueue(store, [Recipe(seed=1).complete()], device="cpu")
     order.enqueue_again(store, first, device="cpu")
     assert status.describe(first).detail == "queued, place 2"
     for _ in range(2):
