@@ -22,7 +22,7 @@ def test_a_real_slurm_is_told_with_jobs_defaults_and_partitions(full, config, ca
     assert told["trouble"] == ""
     assert (told["jobs"]["RUNNING"], told["jobs"]["PENDING"]) == (1, 1)
     assert told["asks"] == ["--signal=B:USR1@120", "--partition=main", "--time=4:00:00"]
-    (partition,) = told["partitions"]
+    partition, _ = told["partitions"]
     assert (partition["name"], partition["default"], partition["time_limit"]) == ("main", True, "infinite")
     assert (partition["nodes"], partition["memory_mb"], partition["gres"]) == ("1", "1000", "")
     assert main(["slurm"]) == 0
