@@ -12,7 +12,7 @@ from PIL import Image
 from properties import attempt, examples
 
 from cockpit import datasets, ingest
-from cockpit.cli import training
+from cockpit.cli import testing
 from cockpit.cli.runs import RemoveRun, ShowRun
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunStore
@@ -81,7 +81,7 @@ def test_no_name_of_a_run_leads_out_of_the_runs_folder(examples, home):
         assert not isinstance(found, Run) or found.path.parent == store.root
         for command in (
             ShowRun(ref, store.root),
-            training.Test((ref,), runs=store.root),
+            testing.Test((ref,), runs=store.root),
             RemoveRun((ref,), store.root),
         ):
             attempt(command.execute)

@@ -14,7 +14,7 @@ from cockpit import launch
 from cockpit.cli.common import open_store, print_json, say, show
 from cockpit.cli.fields import Seconds
 from cockpit.cli.reading import read_series
-from cockpit.cli.training import best_run
+from cockpit.cli.testing import best_run
 from cockpit.errors import CockpitError
 from cockpit.files import open_to_append, unwritable
 from cockpit.forms import NETWORKS, SUFFIXES, read_formats, require

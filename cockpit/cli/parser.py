@@ -31,6 +31,7 @@ from cockpit.cli import (
     slurm,
     suite,
     table,
+    testing,
     training,
 )
 from cockpit.cli.common import Command, printable
@@ -131,7 +132,7 @@ class Data:
 AnyCommand = (
     Annotated[Ui, subcommand("ui")]
     | Annotated[training.Train, subcommand("train")]
-    | Annotated[training.Test, subcommand("test")]
+    | Annotated[testing.Test, subcommand("test")]
     | Annotated[training.Watch, subcommand("watch")]
     | Annotated[curves.Curves, subcommand("curves")]
     | Annotated[compare.Compare, subcommand("compare")]
