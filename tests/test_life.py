@@ -147,6 +147,7 @@ def test_a_stop_in_mid_epoch_keeps_every_step(store, uninterrupted, number):
     assert as_one_run(run) == as_one_run(uninterrupted)
 
 
+@pytest.mark.slow
 def test_a_hangup_is_ignored_and_a_second_trainer_refused(store, tiny):
     flags = ["--dataset", "tiny", "--epochs", "200", "--batch-size", "16", "--device", "cpu", "--sample-s", "0"]
     words = [sys.executable, "-m", "cockpit", "train", *flags, "--runs", str(store.root)]

@@ -6,6 +6,7 @@ import generator
 import pytest
 from folders import write
 from load import Cockpit
+from marks import rest_slow
 from waiting import wait_for
 
 from cockpit.store import RunStore
@@ -42,7 +43,9 @@ def test_over_a_bad_link_it_takes_half_a_kb_a_second_at_a_look_every_four_second
     assert bytes_a_look(tmp_path / "runs", ["--low-bandwidth"], 3, 8) / 4 <= 500
 
 
-@pytest.mark.parametrize("keys", ["", "\r", "n", "w", "?"], ids=["runs", "run", "new", "queue", "help"])
+@pytest.mark.parametrize(
+    "keys", rest_slow(["", "\r", "n", "w", "?"], "", "\r"), ids=["runs", "run", "new", "queue", "help"]
+)
 def test_a_screen_on_which_nothing_happens_sends_nothing_after_40_kb(tmp_path, keys):
     store = RunStore(tmp_path / "runs")
     generator.make_runs(store, 60)

@@ -61,7 +61,7 @@ def test_the_listing_is_filtered_and_sorted(cockpit, three, words, places):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["list", "--filter", "modle:x"], "unknown field 'modle' (did you mean model?); `cockpit runs fields`"),
+        (["list", "--filter", "modle:x"], "unknown field 'modle' (did you mean model or node?); `cockpit runs fields`"),
         (["list", "--sort", "vall"], "unknown field 'vall' (did you mean val?)"),
         (["list", "--filter", "val>x"], "val is an accuracy, and 'x' is none"),
         (["note", "nothing"], "unknown run 'nothing'"),

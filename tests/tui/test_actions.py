@@ -2,6 +2,7 @@
 
 import pytest
 from folders import finished, make_run, screen_text, settle
+from marks import rest_slow
 from textual.app import App, ComposeResult
 from textual.command import CommandPalette
 from textual.content import Content
@@ -136,7 +137,7 @@ async def test_the_palette_lists_the_actions_of_the_screen_and_does_them(app):
         await settle(pilot, lambda: isinstance(app.screen, NewRunScreen))
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("size", rest_slow(SIZES, (20, 5), (80, 24)), ids=lambda size: f"{size[0]}x{size[1]}")
 async def test_every_screen_draws_at_every_size(app, store, size):
     finished(make_run(store))
     async with app.run_test(size=size) as pilot:

@@ -63,7 +63,8 @@ async def dialog(app, pilot, dataset: str) -> GetDataScreen:
     return app.screen
 
 
-@pytest.mark.parametrize("size", [(80, 24), pytest.param((160, 45), marks=pytest.mark.slow)], ids=["80x24", "160x45"])
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)], ids=["80x24", "160x45"])
 async def test_a_download_is_told_called_off_and_taken_up_again(app, official, data_dir, size):
     async with app.run_test(size=size) as pilot:
         await dialog(app, pilot, "cifar10")

@@ -2,6 +2,7 @@
 
 import pytest
 from folders import finished, live, make_run, screen_text, settle
+from marks import rest_slow
 from screens import WAYS, link_digits, make_screens_runs, open_screen
 from textual.events import MouseScrollDown
 from textual.pilot import Pilot
@@ -90,7 +91,7 @@ async def test_menus_and_inputs_of_a_new_run_take_clicks(app):
         await settle(pilot, lambda: isinstance(app.focused, Input))
 
 
-@pytest.mark.parametrize("name", SCREENS)
+@pytest.mark.parametrize("name", rest_slow(SCREENS, "runs", "run"))
 async def test_a_window_that_is_pulled_about_keeps_its_screen_whole(app, name):
     key, text = SCREENS[name]
     async with app.run_test(size=SIZES[0]) as pilot:
@@ -121,7 +122,7 @@ def many(store, digits, tmp_path, monkeypatch) -> CockpitApp:
     return CockpitApp(store)
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", rest_slow(WAYS, "run", "dataset"))
 async def test_screens_with_much_to_show_stay_whole_and_take_the_wheel_and_clicks(many, name):
     async with many.run_test(size=SIZES[0]) as pilot:
         text = await open_screen(pilot, name)

@@ -2,6 +2,7 @@
 
 import pytest
 from folders import screen_text, settle
+from marks import rest_slow
 from screens import WAYS, link_digits, make_screens_runs
 
 from cockpit.tui.actions import actions_of
@@ -22,7 +23,7 @@ OPENED = {"runs": [], "new": [(["n"], "cockpit train")], "queue": [(["w"], "Noth
 MODAL = {"ask", "classify", "get", "path"}
 
 
-@pytest.mark.parametrize("name", [name for name in OPENED if name not in MODAL])
+@pytest.mark.parametrize("name", rest_slow([name for name in OPENED if name not in MODAL], "run", "new"))
 async def test_every_entry_of_the_palette_is_done(name, store, digits, tmp_path, monkeypatch):
     monkeypatch.setenv("COCKPIT_DATA", str(tmp_path / "data"))
     link_digits(digits, tmp_path / "data")

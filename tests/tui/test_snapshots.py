@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from folders import finished, launched, log, make_run, screen_text, settle, with_test
+from marks import rest_slow
 from screens import WAYS, link_digits, make_screens_runs, open_screen
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
@@ -83,7 +84,7 @@ async def test_screen(app, snapshot, name, size):
     assert tidy(seen) == snapshot(extension_class=TextSnapshot)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("size", rest_slow(SIZES, SIZES[0]), ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("name", WAYS)
 async def test_screen_with_much_to_show(store, places, digits, snapshot, name, size):
     link_digits(digits, places / "data")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from folders import finished, live, log, make_run, screen_text, settle, step, with_test, write
+from marks import rest_slow
 from rich.color import ColorType
 from rich.segment import Segment
 from screens import WAYS, link_digits, make_screens_runs
@@ -99,7 +100,7 @@ def many(store, digits, tmp_path, monkeypatch):
     return store
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", rest_slow(WAYS, "run", "report"))
 async def test_every_screen_with_much_to_show_can_be_read_in_every_theme(many, name):
     app = CockpitApp(many)
     async with app.run_test(size=(160, 45)) as pilot:
