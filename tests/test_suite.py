@@ -109,6 +109,13 @@ def test_every_state_of_a_run():
     assert found["googlenet"] == "missing"
 
 
+def test_of_two_that_are_done_the_older_counts_as_in_a_report():
+    (recipe,) = suite.rows("vit_xs", "cifar10")
+    newer, older = (info(recipe, "finished", number, epoch=200, tested=180) for number in (2, 1))
+    (entry,) = plan([recipe], [newer, older]).entries
+    assert entry.run == older.id != newer.id
+
+
 @pytest.mark.parametrize("status", ["created", "stopped", "failed", "lost"])
 def test_what_broke_off_is_resumed(status):
     assert state_of(info(Recipe(), status), 1)[0] == "resume"

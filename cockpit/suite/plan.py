@@ -98,7 +98,7 @@ def make_plan(
 
     Args:
         recipes: Its rows, complete.
-        infos: The runs there are.
+        infos: The runs there are, the newest first.
         failures: How often each failed run has failed.
         known: What was measured on the device.
         device: What the device is called.
@@ -132,7 +132,10 @@ def make_plan(
 
 
 def _judge(recipe: Recipe, infos: Sequence[status.RunInfo], failures: Mapping[str, int], *, retry: bool) -> Entry:
-    """Return the entry of a recipe; of several runs the one that is furthest tells."""
+    """Return the entry of a recipe; of several runs the one that is furthest tells, and of equals the oldest.
+
+    So it is the run that counts in a report, too.
+    """
     blank = Entry(
         model=recipe.model, dataset=recipe.dataset, seed=recipe.seed, epochs=recipe.num_epochs, state="missing"
     )
@@ -148,7 +151,7 @@ def _judge(recipe: Recipe, infos: Sequence[status.RunInfo], failures: Mapping[st
             elapsed_s=info.elapsed_s,
             top1=info.test.top1 if info.test else None,
         )
-        for info, state, detail in judged
+        for info, state, detail in reversed(judged)
     ]
     return min(entries, key=lambda entry: (STATES.index(entry.state), -entry.epoch), default=blank)
 
