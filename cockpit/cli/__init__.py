@@ -3,6 +3,7 @@
 Nothing here is imported before it is needed: `cockpit --help` and the cockpit's first paint must be quick.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -22,9 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             return print_version()
         if not words or words[0] == "ui":
-            from cockpit.cli.ui import open_cockpit
+            gc.disable()  # a twentieth of the way to the first paint is spent on looking for garbage: there is none yet
+            try:
+                from cockpit.cli.ui import open_cockpit
 
-            return open_cockpit(words[1:])
+                return open_cockpit(words[1:])
+            finally:
+                gc.enable()
         from cockpit.cli.parser import parse
 
         return parse(words).execute()

@@ -112,6 +112,7 @@ class CockpitApp(SerialKeysApp, VerbsApp):
 
     def _watch_over(self) -> None:
         """Begin what goes on in the background: nobody waits for it, and the first paint need not either."""
+        gc.enable()  # off since the command began
         self._move_queue()
         self.await_ends()
         self._look_into_trash()
