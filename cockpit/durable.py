@@ -16,6 +16,8 @@ from cockpit.errors import CockpitError
 from cockpit.files import CHECKPOINT_BYTES, DOCUMENT_BYTES, read_whole, unwritable
 
 _TEMP_PREFIX = ".saving-"
+_TRIES = 100
+"""How often a file is read that is replaced meanwhile; a trainer with epochs of milliseconds replaces it as quickly."""
 _SCRATCH_PREFIX = ".scratch-"
 _SPARE_BYTES = 256 * 1024
 """Room that a save leaves on the disk, so that the records after it find some."""
@@ -86,16 +88,29 @@ def read_checked(path: Path) -> tuple[bytes, str]:
     Raises:
         DamagedFileError: When the file or its sidecar is missing, truncated or altered; the file is named.
     """
+    for _ in range(_TRIES):
+        before = _identity(path)
+        try:
+            data = read_whole(path, CHECKPOINT_BYTES)
+        except OSError as error:
+            raise DamagedFileError(f"{path} cannot be read: {error.strerror}") from error
+        digest = hashlib.sha256(data).hexdigest()
+        if digest in _digests(path):
+            return data, digest
+        if _identity(path) == before:
+            break  # else it was replaced, and the sidecar is of the new content
+    raise DamagedFileError(
+        f"{path} is damaged: its SHA-256 is not the one in {_sidecar(path).name}; restore it from a copy"
+    )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from the one that replaces it; None when it is not there."""
     try:
-        data = read_whole(path, CHECKPOINT_BYTES)
-    except OSError as error:
-        raise DamagedFileError(f"{path} cannot be read: {error.strerror}") from error
-    digest = hashlib.sha256(data).hexdigest()
-    if digest not in _digests(path):
-        raise DamagedFileError(
-            f"{path} is damaged: its SHA-256 is not the one in {_sidecar(path).name}; restore it from a copy"
-        )
-    return data, digest
+        state = os.stat(path)
+    except OSError:
+        return None
+    return state.st_ino, state.st_mtime_ns
 
 
 def sweep(folder: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent import futures
 
 import pytest
 
@@ -125,3 +126,17 @@ def _write_beyond_the_limit(path):
         durable.write_atomically(path, bytes(5000))
     except OSError:
         os._exit(7)
+
+
+def test_who_reads_while_it_is_replaced_again_and_again_reads_one_of_the_contents(tmp_path):
+    path = tmp_path / "best.safetensors"
+    contents = [bytes([number]) * 20_000 for number in range(200)]
+    durable.write_checked(path, contents[0])
+    read: set[bytes] = set()
+    with futures.ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(lambda: [durable.write_checked(path, content) for content in contents])
+        while not writing.done():
+            read.add(durable.read_checked(path)[0])
+        writing.result()
+    assert read <= {*contents}
+    assert len(read) > 1

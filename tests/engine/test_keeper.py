@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import random
 import threading
+from concurrent import futures
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -98,15 +99,15 @@ def test_the_best_weights_on_disk_are_never_worse_than_what_a_record_tells(run, 
             if epoch is not None and load_best(run).epoch < epoch.best_epoch:
                 told_too_early.append(epoch.best_epoch)
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    training = Training()
-    for number in range(1, 41):
-        keeper.keep(training.epoch(number), best=True, epoch=[epoch_record(number)])
-        if number % 4 == 0:
-            keeper.flush()
-    done.set()
-    watcher.join()
+    with futures.ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(watch)
+        training = Training()
+        for number in range(1, 41):
+            keeper.keep(training.epoch(number), best=True, epoch=[epoch_record(number)])
+            if number % 4 == 0:
+                keeper.flush()
+        done.set()
+        watching.result()
     assert not told_too_early
 
 
