@@ -16,7 +16,7 @@ from cockpit.device_names import count, first_of
 from cockpit.devices import check_device, settled
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
-from cockpit.store import Run, RunBusyError
+from cockpit.store import Run
 from nets.catalog import MODELS
 
 _START_S = 30.0
@@ -27,8 +27,6 @@ _CHECKPOINTS_BYTES = 20
 """Bytes a parameter: the best weights, the resume state with its momentum, and the one that is about to replace it."""
 _REPORT_BYTES = 1_000_000
 """Room for the result of a test: 360 kB for 10,000 images."""
-_LET_GO_S = 2.0
-"""How long to wait for a writer lock before the run counts as another trainer's."""
 TRAINER_ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # the order that NVML counts in
@@ -132,7 +130,7 @@ def start(
     _leave_to_other_host(run, force=force)
     check_room(run)
     argv = trainer_words(run, device, sample_s)
-    lock = _lock_soon(run)
+    lock = run.lock_soon()
     try:
         if not provided():
             raise CalledOffError(f"run {run.id} is not to be started any more")
@@ -180,18 +178,6 @@ def _check_room(run: Run, verb: str, num_bytes: int) -> None:
             f"no room to {verb} {run.id}: that takes {num_bytes / 1e6:.1f} MB and the disk of {run.path.parent} has "
             f"{free_bytes / 1e6:.1f} MB left; make room there"
         )
-
-
-def _lock_soon(run: Run) -> int:
-    """Take the writer lock; the threads of a trainer that was just killed may hold it for a moment yet."""
-    deadline = time.monotonic() + _LET_GO_S
-    while True:
-        try:
-            return run.lock()
-        except RunBusyError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
 
 
 def check_checkpoint(run: Run) -> None:

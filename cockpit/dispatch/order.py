@@ -4,7 +4,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -70,7 +70,7 @@ def enqueue_again(
     """
     device = check_placement(run.recipe, device)
     _check_priority(priority)
-    with tickets.locked(store.root), _kept_from_launching(run):
+    with tickets.locked(store.root), _kept_from_launching(run, Run.lock_soon):
         ticket = _ticket_behind_all(store, device, sample_s, priority)
         tickets.write_ticket(run.path, msgspec.structs.replace(ticket, launches=len(run.launches())))
 
@@ -133,16 +133,16 @@ def _is_queued(run: Run) -> bool:
 
 
 @contextlib.contextmanager
-def _kept_from_launching(run: Run) -> Iterator[None]:
+def _kept_from_launching(run: Run, lock: Callable[[Run], int] = Run.lock) -> Iterator[None]:
     """Hold the writer lock, so that no trainer is on its way whose device a changed ticket would give away."""
     try:
-        lock = run.lock()
+        handle = lock(run)
     except RunBusyError:
         raise _LaunchingError(run) from None
     try:
         yield
     finally:
-        os.close(lock)
+        os.close(handle)
 
 
 def move(store: RunStore, run: Run, to: Run | Literal["top", "bottom", "up", "down"]) -> None:

@@ -138,7 +138,7 @@ class RunStore:
             if run.path.is_symlink():
                 run.path.unlink()
                 return
-            handle = run.lock()
+            handle = run.lock_soon()
             try:
                 discard(run.path)
             finally:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from cockpit.errors import CockpitError
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe, from_json
 from cockpit.store.entries import append_entry, read_document, read_entries, write_document
-from cockpit.store.lock import hold
+from cockpit.store.lock import RunBusyError, hold
 from cockpit.store.metrics import Tail, find_choice, read_tail
 from cockpit.store.remarks import Remarks, check_note, check_tags, read_remarks, write_remarks
 from cockpit.store.submitted import Submitted
@@ -25,6 +26,8 @@ _UNREAD = frozenset(
     | {".lock", ".reserve", "job.sh", ".turn"}
 )
 """Files of a run that a listing does not open."""
+_LET_GO_S = 2.0
+"""How long to wait for a writer lock before the run counts as another trainer's."""
 
 
 class Run(Submitted, Tested):
@@ -216,6 +219,20 @@ class Run(Submitted, Tested):
             CockpitError: When the lock file cannot be made or opened.
         """
         return hold(self.path / ".lock", "is being written by another trainer; stop it first")
+
+    def lock_soon(self) -> int:
+        """Take the writer lock once it is free, for which it waits two seconds; see `lock`.
+
+        A trainer that was killed counts as gone a moment before the last of its threads has let go of the lock.
+        """
+        deadline = time.monotonic() + _LET_GO_S
+        while True:
+            try:
+                return self.lock()
+            except RunBusyError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def tail(self) -> Tail:
         """Read the newest records, from the end of metrics.jsonl backwards and no further than needed.

@@ -166,7 +166,7 @@ class Trash:
         if run.path.parent != self._root or not RUN_ID.fullmatch(run.id):
             raise CockpitError(f"{run.path} is not a run in {self._root}")
         try:
-            handle = None if run.path.is_symlink() else run.lock()
+            handle = None if run.path.is_symlink() else run.lock_soon()
             try:
                 entry = Deleted(run.id, self._root / f"{_PREFIX}{self._token()}.{run.id}")
                 run.path.rename(entry.path)

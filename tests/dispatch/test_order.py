@@ -94,6 +94,17 @@ def test_a_ticket_names_several_devices_in_their_normal_form(store):
     assert places_of_runs.device_of(run) == "cpu"
 
 
+def test_a_run_is_enqueued_again_although_its_killed_trainer_has_not_let_go_of_it_yet(store):
+    """The last thread of a killed process may hold the lock for a moment longer than the process is seen."""
+    (run,) = enqueue(store, 1, device="cpu")
+    assert order.withdraw(store, run)
+    lets_go = subprocess.Popen(["sleep", "0.3"], pass_fds=[handle := run.lock()])
+    os.close(handle)
+    order.enqueue_again(store, run, device="cpu")
+    assert lets_go.wait() == 0
+    assert status.describe(run).status == "waiting"
+
+
 @pytest.mark.parametrize(
     ("recipe", "sentence"),
     [
