@@ -3,6 +3,7 @@
 import normed
 import pytest
 import torch
+from marks import rest_slow
 from normed import CASES
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -97,7 +98,7 @@ def test_every_norm_of_the_catalogue_that_depends_on_the_batch_is_converted(mode
 SMALLEST = {spec.family: spec.name for spec in sorted(MODELS.values(), key=lambda spec: -spec.flops)}
 
 
-@pytest.mark.parametrize("model", SMALLEST.values())
+@pytest.mark.parametrize("model", rest_slow(SMALLEST.values(), "resnet20", "mobilenetv1", "vit_xs"))
 def test_no_network_takes_statistics_of_its_own_and_a_rank_may_have_no_images(model):
     network = build(model, 10).train()
     sync_batch_norm(network, BesideAnother())

@@ -14,6 +14,7 @@ from nets import MODELS, build
 
 SLOW_TO_TRACE = {
     "DenseNet",
+    "EfficientNet",
     "GoogLeNet",
     "MobileNetV1",
     "MobileNetV2",
