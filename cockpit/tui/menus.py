@@ -99,13 +99,14 @@ def _seed(spec: ModelSpec) -> str:
     return f"{found.get('cifar10', ''):>8}{found.get('cifar100', ''):>6}"
 
 
-def dataset_lines(datasets: Iterable[tuple[DatasetSpec, bool]]) -> list[tuple[str | None, Content]]:
-    """Return the datasets, each with what its first use costs."""
+def dataset_lines(datasets: Iterable[tuple[DatasetSpec, bool | None]]) -> list[tuple[str | None, Content]]:
+    """Return the datasets, each with what its first use costs; with `…` while it is not known what is here."""
+    states = {True: "ready", False: f"↓ {DOWNLOAD}", None: "…"}
     return [
         (
             spec.name,
             words(
-                f"{plain(spec.name):<11} {'ready' if ready else f'↓ {DOWNLOAD}'}",
+                f"{plain(spec.name):<11} {states[ready]}",
                 (f"{spec.train_images:,} in {spec.num_classes} classes", "dim"),
                 between="\n",
             ),
@@ -187,17 +188,21 @@ def _first_authors(spec: ModelSpec) -> str:
     return ", ".join(authors) if len(authors) <= 3 else f"{authors[0]} and {len(authors) - 1} others"
 
 
-def describe_dataset(spec: DatasetSpec, *, ready: bool) -> Content:
-    """Return what a dataset is."""
+def describe_dataset(spec: DatasetSpec, *, ready: bool | None) -> Content:
+    """Return what a dataset is, and whether it is here; None while that is not known."""
     groups = list(spec.superclasses)
     names = ", ".join(plain(name, 20) for name in (groups or spec.classes)[:10])
     kind = f"{spec.num_classes} classes in {len(groups)} groups" if groups else f"{spec.num_classes} classes"
     num_more = (len(groups) or spec.num_classes) - 10
     more = f" and {num_more} more" if num_more > 0 else ""
-    state = "ready, ^o shows them" if ready else f"^g downloads {DOWNLOAD} now, the first run by itself"
+    states = {True: "ready, ^o shows them", False: f"^g downloads {DOWNLOAD} now, the first run by itself", None: ""}
     return words(
         words((plain(spec.title), "bold"), plain(spec.source), between="  "),
-        f"{spec.train_images:,} images to train and validate on, {spec.test_images:,} to test · {state}",
+        words(
+            f"{spec.train_images:,} images to train and validate on, {spec.test_images:,} to test",
+            states[ready],
+            between=" · ",
+        ),
         (f"{kind}: {names}{more}", "dim"),
         between="\n",
     )

@@ -237,7 +237,7 @@ class NewRunScreen(CockpitScreen[None]):
         from cockpit.tui.get_data import GetDataScreen
 
         wanted = self._where.dataset or ""
-        ready = self._where.known is None or self._where.known[1]
+        ready = self._where.known is None or self._where.known[1] is not False
         sentence, instead, lacking = self._lacking
         missing = lacking if sentence and instead == wanted else "" if ready else wanted
         self.app.push_screen(GetDataScreen(missing), self._data_changed)

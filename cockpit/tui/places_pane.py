@@ -52,7 +52,9 @@ class PlacesPane(TellsErrors, Vertical):
         """Begin with what needs no reading."""
         self._places = dict(places.choices())
         super().__init__(id="places", classes="with-slurm" if len(self._places) > 1 else "")
-        self._datasets = {spec.name: (spec, spec.name == EMBEDDED) for spec in DATASETS.values()}
+        self._datasets: dict[str, tuple[DatasetSpec, bool | None]] = {
+            spec.name: (spec, True if spec.name == EMBEDDED else None) for spec in DATASETS.values()
+        }
         self._devices = {place: dict(_DEVICES) for place in self._places}
         self._slots: tuple[Slot, ...] = ()
         self._also: dict[str, str] = {}
@@ -78,8 +80,8 @@ class PlacesPane(TellsErrors, Vertical):
         return self._menu("dataset").chosen
 
     @property
-    def known(self) -> tuple[DatasetSpec, bool] | None:
-        """The chosen dataset, and whether its images are here."""
+    def known(self) -> tuple[DatasetSpec, bool | None] | None:
+        """The chosen dataset, and whether its images are here; None while that is not known."""
         return self._datasets.get(self.dataset or "")
 
     @property

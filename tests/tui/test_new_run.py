@@ -1,12 +1,15 @@
 """The form of a new run: it launches what it shows, and says what is wrong with what it would not."""
 
 import re
+import threading
 
 import pytest
 from folders import finished, live, make_run, screen_text, settle, toasts, with_test
 from textual.widgets import Input
 
+from cockpit.datasets import list_datasets
 from cockpit.recipe import options, usual_recipe
+from cockpit.tui import places_pane
 from cockpit.tui.choice import Choice
 from cockpit.tui.menus import Menu, device_lines
 from cockpit.tui.new_run import NewRunScreen
@@ -39,9 +42,25 @@ async def test_the_defaults_are_ready_to_launch(app, size):
         assert "enter launches this" in text
         assert "resnet20" in text
         assert "1,438 in 10 classes" in text
-        assert "~170 MB" in text
         for name in list(FIELDS)[: 14 if size[1] < 30 else None]:  # the others are scrolled to
             assert name.replace("_", " ") in text
+
+
+async def test_what_is_to_be_fetched_is_told_once_the_disk_was_looked_at_and_not_before(app, monkeypatch):
+    looked = threading.Event()
+    monkeypatch.setattr(places_pane, "list_datasets", lambda: (looked.wait(), list_datasets())[1])
+    async with app.run_test(size=(80, 24)) as pilot:
+        try:
+            await form(app, pilot)
+            assert "cifar10     …" in screen_text(app)
+            assert "digits      ready" in screen_text(app)
+            await pilot.press("tab", "down")
+            await settle(pilot, lambda: "50,000 images to train and validate on, 10,000 to test" in flat(app))
+            assert "170 MB" not in screen_text(app)
+        finally:
+            looked.set()
+        await settle(pilot, lambda: "cifar10     ↓ ~170 MB" in screen_text(app))
+        assert "^g downloads ~170 MB now" in flat(app)
 
 
 async def test_every_network_of_the_catalogue_can_be_chosen(app):
