@@ -99,7 +99,7 @@ def test_a_stop_of_a_suspended_trainer_does_not_wait_for_ever(store, tiny, capsy
     )
     os.kill(pid, signal.SIGCONT)
     wait_for(lambda: status.describe(run).status == "stopped", 30)
-    assert status.describe(run).detail.startswith("by SIGTERM ")
+    assert status.describe(run).detail.startswith("when asked (SIGTERM) ")
 
 
 @pytest.fixture

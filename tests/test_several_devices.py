@@ -160,7 +160,7 @@ def test_a_stop_while_the_ranks_start_leaves_nothing(store):
     rank(run, 1)
     process.send_signal(signal.SIGTERM)
     info = end(run)
-    assert (info.status, info.detail) == ("stopped", "by SIGTERM while tiny was prepared")
+    assert (info.status, info.detail) == ("stopped", "when asked (SIGTERM) while tiny was prepared")
 
 
 def test_a_rank_that_is_killed_is_started_again_until_there_is_no_checkpoint_in_between(store):

@@ -95,7 +95,7 @@ def test_two_nodes_of_a_job_give_the_losses_of_one_process_also_when_one_goes_on
     assert {process.environ()["SLURMD_NODENAME"] for process in processes_of(run)} == {"n1", "n2"}
     assert places.send(run, "stop")
     info = end(run)
-    assert (info.status, info.detail.partition(" at step ")[0]) == ("stopped", "by SIGTERM")
+    assert (info.status, info.detail.partition(" at step ")[0]) == ("stopped", "when asked (SIGTERM)")
     wait_for(lambda: not processes_of(run), what="the end of all processes")
     wait_for(cluster.is_idle, what="the job's end")
     places.start(run, "local", device="cpu", sample_s=0)
@@ -183,6 +183,6 @@ def test_a_stop_before_the_other_node_is_there_needs_not_wait_for_it(begin):
     node.suspend()
     launch.send(run, "stop")
     info = end(run)
-    assert (info.status, info.detail) == ("stopped", "by SIGTERM before the first step")
+    assert (info.status, info.detail) == ("stopped", "when asked (SIGTERM) before the first step")
     wait_for(lambda: not processes_of(run), what="the end of all processes")
     assert running(run) == []

@@ -53,7 +53,7 @@ def finish(run: Run) -> list[records.Record]:
 
 def test_while_torch_is_loaded(store, tiny):
     run = begin(store)
-    assert stop_when(run, lambda: phase(run) == "" and run.launches()) == "by SIGTERM before the first step"
+    assert stop_when(run, lambda: phase(run) == "" and run.launches()) == "when asked (SIGTERM) before the first step"
 
 
 def test_while_a_silent_server_keeps_a_download_waiting(store, data_dir, monkeypatch):
@@ -70,7 +70,7 @@ def test_while_a_silent_server_keeps_a_download_waiting(store, data_dir, monkeyp
 def test_in_the_middle_of_a_slow_step(store, tiny):
     run = begin(store, model="resnet18", batch_size=144)
     detail = stop_when(run, lambda: phase(run) == "running")
-    assert detail == "by SIGTERM in the middle of a step, which was given up, checkpoint saved"
+    assert detail == "when asked (SIGTERM) in the middle of a step, which was given up, checkpoint saved"
     assert run.tail().step is None
 
 
@@ -80,7 +80,7 @@ def test_during_the_validation_and_a_resume_repeats_it(store, tiny):
     wait_for(lambda: status.describe(whole).status == "finished")
     cut = begin(store, model="resnet18", val_fraction=0.5, batch_size=16)
     detail = stop_when(cut, lambda: (step := cut.tail().step) and step.step == 5)
-    assert detail == "by SIGTERM during the validation, checkpoint saved"
+    assert detail == "when asked (SIGTERM) during the validation, checkpoint saved"
     assert cut.tail().epoch is None
     finish(cut)
     figures = [(e.step, e.train_loss, e.train_acc, e.val_loss, e.val_acc) for e in epochs(whole) + epochs(cut)]
@@ -92,7 +92,7 @@ def test_during_the_validation_and_a_resume_repeats_it(store, tiny):
 def test_during_the_test_and_a_resume_tests_it(store, tiny):
     run = begin(store, model="resnet18", batch_size=72)
     detail = stop_when(run, lambda: phase(run) == "testing")
-    assert detail == "by SIGTERM during the test; a resume tests it"
+    assert detail == "when asked (SIGTERM) during the test; a resume tests it"
     assert run.test_report() is None
     trained = epochs(run)
     finish(run)

@@ -72,7 +72,7 @@ class OtherNodes:
         missing = set(range(1, self.meeting.num_nodes))
         while missing:
             if stop():
-                raise Stopped(f"by {stop.reason} {BEFORE_STEPS}")
+                raise Stopped(f"{stop.how} {BEFORE_STEPS}")
             if gone := self.lost():
                 raise CockpitError(f"{gone} before it could begin; log.txt may tell why")
             if time.monotonic() > deadline:

@@ -188,7 +188,7 @@ class AgreedStop(StopFlag):
         """
         yield
         if self():
-            raise Stopped(f"by {self.reason} {when}")
+            raise Stopped(f"{self.how} {when}")
 
 
 class SharedStep:

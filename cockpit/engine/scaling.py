@@ -95,7 +95,7 @@ def measure_scaling(recipe: Recipe, devices: str, seconds: float, say: Say) -> S
             say(f"{recipe.model}: starting a process for each of {devices}")
             ends = tend(["-m", "cockpit.engine", str(run.path), "rank", *words], num_ranks, stop, run.path)
             if stop():
-                raise Stopped(f"by {stop.reason}")
+                raise Stopped(f"{stop.how}")
         word = judge(ends.words, ends.failures, num_ranks, patience_s)
         if word.state != "finished":
             raise NotMeasuredError(word.detail)

@@ -30,6 +30,14 @@ class StopFlag:
     def __call__(self) -> bool:
         return bool(self.reason)
 
+    @property
+    def how(self) -> str:
+        """How the request came, to stand behind the word stopped. Who sent the signal is not known.
+
+        A stop by the cockpit is a SIGTERM, like that of a shutdown; SIGUSR1 is nobody's wish but Slurm's warning.
+        """
+        return f"by {self.reason}" if self.reason == "SIGUSR1" else f"when asked ({self.reason})"
+
     def install(self) -> None:
         """Take TERM, INT and USR1 as requests to stop, and ignore HUP: ssh may drop."""
         for number in REQUESTS:
@@ -55,7 +63,7 @@ class StopFlag:
         except (KeyboardInterrupt, Cancelled):
             if not self.reason:  # a Ctrl-C of a command that takes no requests
                 raise
-            raise Stopped(f"by {self.reason} {when}") from None
+            raise Stopped(f"{self.how} {when}") from None
         finally:
             self._interrupts = False
 

@@ -257,7 +257,7 @@ def run_epoch(loop: Loop, keeper: Keeper | None, stop: StopFlag) -> None:
         for _ in (steps := loop.steps()):
             if stop():
                 steps.close()
-                raise Stopped(f"by {stop.reason} at step {loop.state.step}")
+                raise Stopped(f"{stop.how} at step {loop.state.step}")
         with stop.at_once("during the validation"):
             scores = loop.validate()
     except Stopped as stopped:

@@ -70,7 +70,7 @@ def test_a_ctrl_c_leaves_nothing(started, tmp_path):
     assert len(processes) == 2
     started.send_signal(signal.SIGINT)
     assert started.wait(30) == 1
-    assert said(tmp_path).splitlines()[-1] == "stopped by SIGINT while resnet20 was measured"
+    assert said(tmp_path).splitlines()[-1] == "stopped when asked (SIGINT) while resnet20 was measured"
     assert not any(process.is_running() for process in processes)
     assert not left(tmp_path)
 
