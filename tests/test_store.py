@@ -4,13 +4,16 @@ import os
 
 import msgspec
 import pytest
+from folders import launched, make_run
 
 from cockpit import records
+from cockpit.cli import main
 from cockpit.errors import CockpitError
 from cockpit.files import LINE_BYTES
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe
 from cockpit.store import RecordTail, Run, RunBusyError, RunStore
+from cockpit.tickets import Ticket, write_ticket
 
 
 @pytest.fixture
@@ -71,6 +74,23 @@ def test_runs_are_found_by_parts_of_their_name(store):
     assert store.get(str(runs[2].path)).id == runs[2].id
     with pytest.raises(CockpitError, match="means 3 runs"):
         store.get(runs[0].id[:4])
+
+
+def test_the_last_run_is_the_newest_that_does_not_just_wait_in_the_queue(store, capsys):
+    began, taken_up, waits = (make_run(store, f"20260101-00000{n}-resnet20-digits-000{n}") for n in (1, 2, 3))
+    launched(began)
+    ticket = Ticket(time=0.0, host="here", launches=0, place=0.0, device="cpu")
+    for run in (waits, taken_up):
+        write_ticket(run.path, ticket)
+    assert store.get("last").id == began.id
+    assert store.get("last", waiting=True).id == waits.id
+    assert main(["runs", "rm", "last", "--runs", str(store.root)]) == 2
+    assert f"last is {began.id}, and newer runs wait in the queue; name the run" in capsys.readouterr().err
+    launched(taken_up)
+    assert store.get("last").id == taken_up.id, "it waits to be taken up again, and has been trained"
+    for run in (began, taken_up):
+        store.remove(run)
+    assert store.get("last").id == waits.id
 
 
 @pytest.mark.parametrize("ref", ["", "nothing", "../runs", "/etc", "..", ".", "*", "a/../b"])

@@ -19,7 +19,7 @@ class Compare:
     """Set runs side by side: only the recipe fields that differ, and what each has reached."""
 
     run: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN RUN [RUN ...]")]
-    """Runs: ids, beginnings or ends of them, or `last`."""
+    """Runs: ids, beginnings or ends of them, or `last`, the newest that does not just wait in the queue."""
     runs: Path | None = None
     """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
     json: bool = False

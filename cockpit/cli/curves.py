@@ -34,7 +34,7 @@ class Curves:
     """
 
     run: RunRef = "last"
-    """Run: its id, the beginning or end of it, or `last`."""
+    """Run: its id, the beginning or end of it, or `last`, the newest that does not just wait in the queue."""
     metric: str = "loss,val_loss,acc,val_acc"
     """What to print, with commas between."""
     x: str = "epoch"

@@ -35,7 +35,8 @@ class Export:
     """
 
     run: Annotated[Positional[str], arg(metavar="[RUN]")] = ""
-    """Run: its id, the beginning or end of it, or `last`; without it, the best run of --model and --dataset."""
+    """Run: its id, the beginning or end of it, or `last`, the newest that does not just wait in the queue; without it,
+    the best run of --model and --dataset."""
     to: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="FORMAT[,FORMAT]")]
     """safetensors, onnx, torch, tensorboard, csv or card; several with commas or spaces between."""
     out: Annotated[str, arg(metavar="PATH")] = ""

@@ -34,7 +34,7 @@ class NoteRun(_Command):
     """Write a note on a run, or print the one it has."""
 
     run: RunRef
-    """Run: its id, the beginning or end of it, or `last`."""
+    """Run: its id, the beginning or end of it, or `last`, the newest that does not just wait in the queue."""
     text: Annotated[Positional[str | None], arg(metavar="TEXT")] = None
     """The note, one line; an empty one takes it away. Without it the note is printed."""
 
@@ -58,7 +58,7 @@ class TagRun(_Command):
     """Tag a run, or print the tags it has: `cockpit runs tag last +good -old`."""
 
     run: RunRef
-    """Run: its id, the beginning or end of it, or `last`."""
+    """Run: its id, the beginning or end of it, or `last`, the newest that does not just wait in the queue."""
     tags: Annotated[Positional[tuple[str, ...]], arg(metavar="[+TAG|-TAG ...]")] = ()
     """+x or x adds a tag of a-z, 0-9, _ and -; -x takes one away. Without any the tags are printed."""
 

@@ -20,7 +20,7 @@ class Learn:
     """Print what the network took twelve validation pictures for, at the newest epoch or another."""
 
     run: RunRef = "last"
-    """Run: its id, the beginning or end of it, or `last`."""
+    """Run: its id, the beginning or end of it, or `last`, the newest that does not just wait in the queue."""
     epoch: Whole = 0
     """The epoch to look at. Default: the newest."""
     runs: Path | None = None

@@ -13,7 +13,7 @@ class Log:
     """Print the last lines that the trainer of a run printed."""
 
     run: RunRef = "last"
-    """Run: its id, the beginning or end of it, or `last`."""
+    """Run: its id, the beginning or end of it, or `last`, the newest that does not just wait in the queue."""
     lines: Whole = 200
     """How many at most; of a long log only the end is read."""
     runs: Path | None = None

@@ -96,7 +96,7 @@ class MoveRun(_Command):
     """Give a waiting run another place in the order, and the priority that goes with it."""
 
     run: RunRef
-    """Run: its id, the beginning or end of it, or `last`."""
+    """Run: its id, the beginning or end of it, or `last`, the newest that waits."""
     before: Annotated[str, arg(metavar="RUN")] = ""
     """Put it before this run."""
     top: bool = False
@@ -107,10 +107,10 @@ class MoveRun(_Command):
     def execute(self) -> int:
         """Move it."""
         store = open_store(self.runs)
-        run = store.get(self.run)
+        run = store.get(self.run, waiting=True)
         if (bool(self.before), self.top, self.bottom).count(True) != 1:
             raise CockpitError(f"say where {run.id} is to go: --before RUN, --top or --bottom")
-        order.move(store, run, store.get(self.before) if self.before else "top" if self.top else "bottom")
+        order.move(store, run, store.get(self.before, waiting=True) if self.before else "top" if self.top else "bottom")
         return move_on(store, [run], self.json)
 
 
@@ -119,14 +119,14 @@ class SetPriority(_Command):
     """Let a waiting run come before all of a lower priority; 0 is usual."""
 
     run: RunRef
-    """Run: its id, the beginning or end of it, or `last`."""
+    """Run: its id, the beginning or end of it, or `last`, the newest that waits."""
     priority: Positional[Whole]
     """The higher the sooner."""
 
     def execute(self) -> int:
         """Set it."""
         store = open_store(self.runs)
-        run = store.get(self.run)
+        run = store.get(self.run, waiting=True)
         order.set_priority(store, run, self.priority)
         return move_on(store, [run], self.json)
 
@@ -136,12 +136,12 @@ class WithdrawRun(_Command):
     """Take a waiting run from the queue; it waits on, for somebody who launches it."""
 
     run: RunRef
-    """Run: its id, the beginning or end of it, or `last`."""
+    """Run: its id, the beginning or end of it, or `last`, the newest that waits."""
 
     def execute(self) -> int:
         """Take it out."""
         store = open_store(self.runs)
-        run = store.get(self.run)
+        run = store.get(self.run, waiting=True)
         if not order.withdraw(store, run):
             raise CockpitError(f"run {run.id} does not wait in the queue; `cockpit queue` lists what does")
         return move_on(store, [run], self.json)

@@ -23,7 +23,7 @@ class ReportRun:
     """Tell all of a run's test: by class, confused pairs, calibration, superclasses. `cockpit test RUN` makes it."""
 
     run: RunRef
-    """Run: its id, the beginning or end of it, or `last`."""
+    """Run: its id, the beginning or end of it, or `last`, the newest that does not just wait in the queue."""
     csv: Annotated[Path | None, arg(metavar="DIR")] = None
     """Write classes.csv and confusion.csv into this folder."""
     png: Annotated[str, arg(metavar="FILE")] = ""

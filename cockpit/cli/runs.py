@@ -122,7 +122,7 @@ class ShowRun:
     """Show one run: status, recipe, launches, test."""
 
     run: RunRef
-    """Run: its id, the beginning or end of it, or `last`."""
+    """Run: its id, the beginning or end of it, or `last`, the newest that does not just wait in the queue."""
     runs: Path | None = None
     """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
     json: bool = False
@@ -212,6 +212,8 @@ class RemoveRun:
             raise CockpitError("name the runs to delete; `cockpit runs` lists them")
         store = open_store(self.runs)
         found = [store.get(ref) for ref in self.run]
+        if "last" in self.run and (last := store.get("last").id) != store.list()[0].id:  # deleted for good, so no guess
+            raise CockpitError(f"last is {last}, and newer runs wait in the queue; name the run to delete by its id")
         for run in found:
             info = status.describe(run)
             if info.job and info.job.state and info.status in status.LIVE:

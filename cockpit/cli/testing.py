@@ -24,8 +24,8 @@ class Test:
     """Test a run's best checkpoint on the test images: top-1, top-5 and loss; or let it say what image files show."""
 
     words: Annotated[Positional[tuple[str, ...]], arg(metavar="[RUN | IMAGE ...]")] = ()
-    """A run: its id, the beginning or end of it, or `last`; without it, the best run of --model and --dataset.
-    With --run: image files to classify, of any format, size and mode."""
+    """A run: its id, the beginning or end of it, or `last`, the newest that does not just wait in the queue; without
+    it, the best run of --model and --dataset. With --run: image files to classify, of any format, size and mode."""
     run: str = ""
     """The run whose network classifies the images."""
     model: str = ""

@@ -169,7 +169,7 @@ class Resume(Launching):
     """Continue a run from its last checkpoint, to the losses that it would have had uninterrupted."""
 
     run: RunRef
-    """Run: its id, the beginning or end of it, or `last`."""
+    """Run: its id, the beginning or end of it, or `last`, the newest that does not just wait in the queue."""
     force: bool = False
     """Take it over from a silent host or a silent Slurm. Only if its trainer there is surely dead: two would write."""
     device: DeviceName = ""
@@ -212,7 +212,7 @@ class Watch:
     """Follow a run that is under way; Ctrl-C only ends the watching."""
 
     run: RunRef = "last"
-    """Run: its id, the beginning or end of it, or `last`."""
+    """Run: its id, the beginning or end of it, or `last`, the newest that does not just wait in the queue."""
     runs: Path | None = None
     """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
     plain: bool = False
@@ -236,7 +236,7 @@ class Stop:
     """Ask a run to stop at its next step, with a checkpoint to resume from; one that waits leaves the queue."""
 
     run: RunRef
-    """Run: its id, the beginning or end of it, or `last`."""
+    """Run: its id, the beginning or end of it, or `last`, the newest that does not just wait in the queue."""
     runs: Path | None = None
     """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
     json: bool = False

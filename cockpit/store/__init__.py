@@ -105,8 +105,13 @@ class RunStore:
         runs = (Run(self.root / name) for name in sorted(names, reverse=True))
         return [run for run in runs if run.is_there()]
 
-    def get(self, ref: str) -> Run:
+    def get(self, ref: str, *, waiting: bool = False) -> Run:
         """Return the run meant by `ref`: an id, the beginning or end of just one, `last`, or a path in this folder.
+
+        Args:
+            ref: The name. `last` is the newest run but for those that wait in the queue for their first launch, of
+                which nothing can be watched or tested; where there are no others, the newest of them.
+            waiting: Whether `last` is the newest that waits in the queue instead, if any does.
 
         Raises:
             CockpitError: When none or several match.
@@ -116,7 +121,8 @@ class RunStore:
             home, name = os.path.split(ref.rstrip(os.sep))
             ref = name if os.path.realpath(home) == os.path.realpath(self.root) else ref
         if ref == "last" and runs:
-            return runs[0]
+            meant = (run for run in runs if (run.is_queued() if waiting else not run.waits_to_begin()))
+            return next(meant, runs[0])
         exact = [run for run in runs if run.id == ref]
         matches = exact or [run for run in runs if ref and (run.id.startswith(ref) or run.id.endswith(ref))]
         if len(matches) > 1:

@@ -164,6 +164,17 @@ class Run(Submitted, Tested):
         """
         return tickets.read_ticket(self.path)
 
+    def is_queued(self) -> bool:
+        """Tell whether the run has a ticket in the queue, also one that is damaged."""
+        return os.path.lexists(self.ticket_path)
+
+    def waits_to_begin(self) -> bool:
+        """Tell whether the run is in the queue and was never launched."""
+        try:
+            return self.is_queued() and not self.launches()
+        except CockpitError:  # something was launched, though it cannot be read what
+            return False
+
     def remarks(self) -> Remarks:
         """Return the user's note and tags.
 
