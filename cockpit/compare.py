@@ -47,6 +47,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Training images a second in the newest epoch."""
     params: int | None
     """Parameters of the network, as the catalogue counts them."""
+    device: str = ""
+    """What it was trained on last, for example "NVIDIA H200" or "cpu"; empty while that is not known."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,12 +69,13 @@ def differing(recipes: Sequence[Recipe | None]) -> dict[str, list[str]]:
     return {name: texts for name, texts in fields.items() if len(set(texts)) > 1}
 
 
-def figures(info: RunInfo, epochs: "Mapping[str, np.ndarray]") -> Figures:
+def figures(info: RunInfo, epochs: "Mapping[str, np.ndarray]", device: str = "") -> Figures:
     """Return what a run has reached.
 
     Args:
         info: Its row.
         epochs: The columns of its whole epochs, see `cockpit.series.curves.Snapshot`.
+        device: What it was trained on, see `cockpit.provenance.title_of`.
     """
 
     def newest(column: str) -> float | None:
@@ -94,4 +97,5 @@ def figures(info: RunInfo, epochs: "Mapping[str, np.ndarray]") -> Figures:
         elapsed_s=info.elapsed_s,
         img_per_s=newest("img_per_s"),
         params=MODELS[info.model].params if info.model in MODELS else None,
+        device=device,
     )

@@ -116,8 +116,8 @@ def epoch_record(epoch: int, *, val_acc: float = 0.9, best_epoch: int = 1) -> re
     )
 
 
-def device() -> records.Device:
-    return records.Device(time=STARTED, name="cpu", busy=0.97, memory_bytes=2**30, memory_total_bytes=2**34)
+def device(name: str = "cpu") -> records.Device:
+    return records.Device(time=STARTED, name=name, busy=0.97, memory_bytes=2**30, memory_total_bytes=2**34)
 
 
 def with_test(run: Run, *, top1: float = 0.972, epoch: int = 1) -> Run:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from cockpit import compare, status
+from cockpit import compare, provenance, status
 from cockpit.cli.common import duration, open_store, percent, print_json, print_table, say_outdated, tested
 from cockpit.cli.reading import read_series
 from cockpit.errors import CockpitError
@@ -34,12 +34,24 @@ class Compare:
         infos = [status.describe(run) for run in found]
         apart = compare.differing([_recipe(run) for run in found])
         rows = [
-            compare.figures(info, read_series(run).snapshot().epochs) for run, info in zip(found, infos, strict=True)
+            compare.figures(info, read_series(run).snapshot().epochs, provenance.trace(run).device)
+            for run, info in zip(found, infos, strict=True)
         ]
         if self.json:
             print_json(compare.Comparison(differing=apart, runs=rows))
             return 0
-        reached = ["best val", "at", "last val", "val loss", "test top-1", "top-5", "time", "img/s", "parameters"]
+        reached = [
+            "best val",
+            "at",
+            "last val",
+            "val loss",
+            "test top-1",
+            "top-5",
+            "time",
+            "img/s",
+            "device",
+            "parameters",
+        ]
         print_table(
             ["run", "status", *apart, *reached],
             [
@@ -55,12 +67,13 @@ class Compare:
                     tested(row, "top5"),
                     duration(row.elapsed_s),
                     "" if row.img_per_s is None else f"{row.img_per_s:,.0f}",
+                    row.device,
                     "" if row.params is None else f"{row.params:,}",
                 ]
                 for index, row in enumerate(rows)
             ],
-            right=tuple(range(2 + len(apart), 11 + len(apart))),
-            order=("run", "best val", "test top-1", *apart, "status", "val loss", "at", "time"),
+            right=tuple(place for place in range(2 + len(apart), 12 + len(apart)) if place != 10 + len(apart)),
+            order=("run", "best val", "test top-1", *apart, "status", "val loss", "at", "time", "device"),
         )
         say_outdated(rows)
         return 0

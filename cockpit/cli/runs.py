@@ -26,6 +26,7 @@ from cockpit.cli.reading import alarms_of
 from cockpit.errors import CockpitError
 from cockpit.fields import check_sort, sort_rows
 from cockpit.jobs import JobInfo
+from cockpit.provenance import trace
 from cockpit.query import parse
 from cockpit.recipe import Recipe
 from cockpit.results import weights_of
@@ -141,11 +142,13 @@ class ShowRun:
             launches = run.launches()
         with contextlib.suppress(CockpitError):
             submissions = run.submissions()
+        made = trace(run)
         alarms = alarms_of(run, info)
         whole = msgspec.to_builtins(info) | {
             "alarms": alarms,
             "recipe": recipe,
             "launches": launches,
+            "device": made.device,
             "submissions": submissions,
             "size_bytes": run.size_bytes(),
             "log": run.log_tail(_LOG_LINES),
@@ -164,7 +167,8 @@ class ShowRun:
             ("recipe", info.changes or "the seed's"),
             *([("tags", " ".join(info.tags))] if info.tags else []),
             *([("note", info.note)] if info.note else []),
-            ("trained", f"{info.elapsed_s:,.0f} s in {len(launches)} launches"),
+            ("trained", f"{duration(info.elapsed_s)} in {len(launches):,} launch{'' if len(launches) == 1 else 'es'}"),
+            *([("device", _device_line(made.device, launches[-1]))] if launches else []),
             ("size", f"{whole['size_bytes'] / 1e6:.1f} MB"),
         ]
         if info.launched:
@@ -185,6 +189,12 @@ def _job_line(job: JobInfo) -> str:
     elapsed = f", {duration(job.elapsed_s)}" if job.elapsed_s else ""
     reason = f" ({job.reason})" if job.reason else ""
     return f"{job.id or 'of unknown number'}{place}{', ' if job.state else ''}{job.state}{reason}{elapsed}"
+
+
+def _device_line(title: str, launch: records.Launch) -> str:
+    """Return the hardware as people know it, what was asked for where that is something else, and the machine."""
+    asked = f" ({launch.device})" if title and launch.device not in (title, "") else ""
+    return f"{title or launch.device}{asked} on {launch.host}"
 
 
 def _test_line(info: status.RunInfo) -> str:

@@ -16,7 +16,7 @@ from cockpit.compare import Figures
 from cockpit.status import OUTDATED
 from cockpit.tui.curve_colors import curve_color
 from cockpit.tui.dots import sample
-from cockpit.tui.text import NO_VALUE, cells, duration, millions, percent, status_word
+from cockpit.tui.text import NO_VALUE, cells, duration, millions, percent, plain, status_word
 
 _GAP = 2
 _MAX_WIDTH = 24
@@ -67,6 +67,7 @@ def compare_columns(
         ]
 
     loss = "{:.3f}".format
+    devices = texts("device", lambda name: plain(name, _MAX_WIDTH) or NO_VALUE)
     return [
         *(CompareColumn(title, values, 0) for title, values in here.items()),
         *(CompareColumn(name, values, 2) for name, values in differing.items()),
@@ -80,6 +81,7 @@ def compare_columns(
         CompareColumn("epoch", [f"{run.epoch}/{run.epochs}" for run in runs], 6),
         CompareColumn("time", texts("elapsed_s", duration), 6),
         CompareColumn("img/s", texts("img_per_s", "{:,.0f}".format), 8),
+        *([CompareColumn("device", devices, 6)] if len(set(devices)) > 1 else []),
         CompareColumn("params", texts("params", millions), 10),
         CompareColumn("status", [status_word(run.status) for run in runs], 5),
     ]

@@ -11,9 +11,9 @@ import sys
 import generator
 import numpy as np
 import pytest
-from folders import device, epoch_record, finished, launched, live, make_run, step, with_test, write
+from folders import device, epoch_record, finished, launched, live, make_run, phase, step, with_test, write
 
-from cockpit import records, status
+from cockpit import liveness, records, status
 from cockpit.cli import main
 from cockpit.cli.follow import Watchman
 from cockpit.cli.reading import read_series
@@ -129,6 +129,20 @@ def test_a_comparison_has_only_what_differs_and_what_was_reached(store, capsys):
     assert "0.05" in table
     assert "weight_decay" not in table
     assert "97.20%" in table
+
+
+def test_the_device_is_named_by_its_card(store, capsys):
+    run = launched(make_run(store, FIRST), device="cuda:0")
+    card = records.Device(time=1.0, name="cuda:0 NVIDIA H200")
+    write(run, phase("running"), card)
+    trained(store, SECOND)
+    host = liveness.host_name()
+    assert f"device  NVIDIA H200 (cuda:0) on {host}\n" in said(store, capsys, "runs", "show", FIRST)
+    assert f"device  cpu on {host}\n" in said(store, capsys, "runs", "show", SECOND)
+    assert json.loads(said(store, capsys, "runs", "show", FIRST, "--json"))["device"] == "NVIDIA H200"
+    assert "NVIDIA H200" in said(store, capsys, "compare", FIRST, SECOND)
+    found = json.loads(said(store, capsys, "compare", FIRST, SECOND, "--json"))["runs"]
+    assert [row["device"] for row in found] == ["NVIDIA H200", "cpu"]
 
 
 def test_one_run_twice_is_no_comparison(store, capsys):

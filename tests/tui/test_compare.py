@@ -3,7 +3,7 @@
 import generator
 import numpy as np
 import pytest
-from folders import epoch_record, finished, live, make_run, screen_text, settle, step, toasts, with_test, write
+from folders import device, epoch_record, finished, live, make_run, screen_text, settle, step, toasts, with_test, write
 
 from cockpit.compare import differing, figures
 from cockpit.recipe import usual_recipe
@@ -265,6 +265,16 @@ def test_a_run_that_has_done_nothing_has_figures(store):
     run = make_run(store)
     found = figures(describe(run), Series().snapshot().epochs)
     assert (found.best_val_acc, found.final_val_loss, found.img_per_s, found.params) == (None, None, None, 269_722)
+
+
+@pytest.mark.parametrize("name", ["cuda:0 NVIDIA H200", "cpu"])
+async def test_the_devices_are_told_where_they_are_not_the_same(app, store, name):
+    runs = [finished(make_run(store, f"20251123-14100{n}-resnet20-digits-000{n}")) for n in range(2)]
+    write(runs[0], device(name))
+    async with app.run_test(size=(160, 45)) as pilot:
+        await opened(app, pilot, runs)
+        await settle(pilot, lambda: "best val" in screen_text(app))
+        assert ("device" in screen_text(app)) == ("NVIDIA H200" in screen_text(app)) == (name != "cpu")
 
 
 async def test_a_run_that_is_deleted_meanwhile_does_no_harm(app, store):
