@@ -29,6 +29,8 @@ Answer = Callable[[np.ndarray], np.ndarray]
 
 INPUT = f"images: uint8 (batch, 3, {SIZE}, {SIZE}), RGB, as the file has them, 0-255"
 OUTPUT = "logits: float32 (batch, classes); their softmax are the probabilities"
+_BATCH = {"images": {0: "batch"}}
+"""What is left open in a graph's input."""
 _EXAMPLES = 2
 """Images that a graph is traced with; one alone would be taken for a constant."""
 
@@ -135,6 +137,7 @@ def write_onnx(portable: Portable, facts: dict[str, str], path: Path) -> None:
             (_examples(),),
             input_names=["images"],
             output_names=["logits"],
+            dynamic_shapes=_BATCH,  # read for its name alone, which traced programs have lost to one like s34
             dynamo=True,
             verbose=False,
         )

@@ -75,6 +75,9 @@ def test_onnx_takes_uint8_images_in_any_number(digits, tmp_path):
     assert found.largest_difference < 1e-5
     model = onnx.load(path)
     assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    for value, sizes in ((model.graph.input[0], ["batch", 3, 32, 32]), (model.graph.output[0], ["batch", 10])):
+        shape = value.type.tensor_type.shape.dim
+        assert [one.dim_param or one.dim_value for one in shape] == sizes
     assert {entry.key: entry.value for entry in model.metadata_props}["model"] == "small"
 
 
