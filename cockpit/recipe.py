@@ -59,7 +59,7 @@ class Recipe:
     """L2 penalty on every parameter."""
     schedule: Literal["step", "cosine", "linear", "constant"] = "step"
     """Learning rate after the warm-up: step divides it by 10 at 35, 65 and 95 % of the epochs, as the seed does; cosine
-    and linear bring it to 0."""
+    and linear bring it to 0; constant leaves it where it is."""
     warmup_epochs: Annotated[float, msgspec.Meta(ge=0, le=100_000)] | None = None
     """Epochs over which the learning rate rises from 0. Unset: 5 % of the epochs, the seed's 10 of 200; fast: 20 %."""
     label_smoothing: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
