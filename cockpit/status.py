@@ -110,6 +110,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The user's tags, sorted."""
     recipe: Recipe | None = None
     """Its recipe; None when that cannot be read."""
+    source: str = ""
+    """Name of the file that its weights came from, if they were imported."""
 
 
 def describe(run: Run, *, number: bool = True) -> RunInfo:
@@ -130,7 +132,7 @@ def describe(run: Run, *, number: bool = True) -> RunInfo:
         damage.clear()  # it has no recipe, and none is missed
     model, dataset, epochs, apart = _read(lambda: _facts(recipe), ("?", "?", 0, ""), damage)
     if imported:
-        model, dataset, apart = imported.model, imported.dataset, "imported"
+        model, dataset, apart = imported.model, imported.dataset, f"imported {imported.source}"
     ticket = _read(run.ticket, None, spoiled)  # before the launches: it goes after a launch
     launches = _read(run.launches, [], damage)
     tail = _read(run.tail, Tail(None, None, None), damage)
@@ -169,6 +171,7 @@ def describe(run: Run, *, number: bool = True) -> RunInfo:
         note=remarks.note,
         tags=remarks.tags,
         recipe=recipe,
+        source=imported.source if imported else "",
     )
     if info.ticket is None or not number:
         return info

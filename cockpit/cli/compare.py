@@ -65,7 +65,7 @@ class Compare:
                     "" if row.final_val_loss is None else f"{row.final_val_loss:.4f}",
                     tested(row, "top1"),
                     tested(row, "top5"),
-                    duration(row.elapsed_s),
+                    duration(row.elapsed_s) if row.elapsed_s else "",
                     "" if row.img_per_s is None else f"{row.img_per_s:,.0f}",
                     row.device,
                     "" if row.params is None else f"{row.params:,}",

@@ -81,7 +81,7 @@ class ListRuns:
                     [
                         row.id,
                         f"{row.status}, place {row.place}" if row.place else row.status,
-                        f"{row.epoch}/{row.epochs}",
+                        "" if row.status == "imported" else f"{row.epoch}/{row.epochs}",
                         percent(row.best_val_acc),
                         str(row.best_epoch or ""),
                         tested(row, "top1"),
@@ -161,13 +161,11 @@ class ShowRun:
             ("folder", info.path),
             ("status", f"{info.status}, {info.detail}" if info.detail else info.status),
             *([("job", _job_line(info.job))] if info.job else []),
-            ("epoch", f"{info.epoch} of {info.epochs}"),
-            ("best val", f"{percent(info.best_val_acc)} at epoch {info.best_epoch}" if info.best_epoch else "none yet"),
+            *([] if info.status == "imported" else _trained_facts(info, len(launches))),
             ("test", _test_line(info)),
             ("recipe", info.changes or "the seed's"),
             *([("tags", " ".join(info.tags))] if info.tags else []),
             *([("note", info.note)] if info.note else []),
-            ("trained", f"{duration(info.elapsed_s)} in {len(launches):,} launch{'' if len(launches) == 1 else 'es'}"),
             *([("device", _device_line(made.device, launches[-1]))] if launches else []),
             ("size", f"{whole['size_bytes'] / 1e6:.1f} MB"),
         ]
@@ -189,6 +187,15 @@ def _job_line(job: JobInfo) -> str:
     elapsed = f", {duration(job.elapsed_s)}" if job.elapsed_s else ""
     reason = f" ({job.reason})" if job.reason else ""
     return f"{job.id or 'of unknown number'}{place}{', ' if job.state else ''}{job.state}{reason}{elapsed}"
+
+
+def _trained_facts(info: status.RunInfo, num_launches: int) -> list[tuple[str, str]]:
+    """Return what weights from elsewhere have not: epochs, and the time that they took."""
+    return [
+        ("epoch", f"{info.epoch} of {info.epochs}"),
+        ("best val", f"{percent(info.best_val_acc)} at epoch {info.best_epoch}" if info.best_epoch else "none yet"),
+        ("trained", f"{duration(info.elapsed_s)} in {num_launches:,} launch{'' if num_launches == 1 else 'es'}"),
+    ]
 
 
 def _device_line(title: str, launch: records.Launch) -> str:

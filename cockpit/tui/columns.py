@@ -60,7 +60,12 @@ def _marked(row: RunInfo, accuracy: float | None) -> str:
 
 def _took(row: RunInfo) -> str:
     """Return the training time; of a live run in minutes, because seconds would be painted again all the time."""
-    return f"{row.elapsed_s // 60:.0f} min" if row.status in LIVE else duration(row.elapsed_s)
+    return f"{row.elapsed_s // 60:.0f} min" if row.status in LIVE else duration(None if row.source else row.elapsed_s)
+
+
+def _epoch(row: RunInfo) -> str:
+    """Return the epochs done and planned; of weights from elsewhere their file, which tells them apart."""
+    return row.source if row.status == "imported" else f"{row.epoch}/{row.epochs}"
 
 
 def _job(row: RunInfo) -> str:
@@ -77,7 +82,7 @@ RUN_COLUMNS = (
     Column("status", 10, 0, lambda row: status_word(row.status), right=False, field="status"),
     Column("model", 11, 1, lambda row: row.model, right=False, most=max(map(len, MODELS)), field="model"),
     Column("dataset", 8, 2, lambda row: row.dataset, right=False, field="dataset"),
-    Column("epoch", 7, 3, lambda row: f"{row.epoch}/{row.epochs}", field="epoch"),
+    Column("epoch", 7, 3, _epoch, field="epoch"),
     Column("val %", 6, 4, lambda row: _marked(row, row.best_val_acc), field="val"),
     Column("job", 18, 5, _job, right=False, most=32, field="job", optional=True),
     Column("at", 4, 7, lambda row: str(row.best_epoch or NO_VALUE), field="at"),

@@ -33,6 +33,8 @@ def state(view: RunView, testing: bool, width: int) -> Content:
 def progress(view: RunView, width: int) -> Content:
     """Return the bar of epochs and the time left."""
     info = view.info
+    if info.status == "imported":
+        return words(("no epoch was trained here", "dim"))
     share = min(1.0, view.epoch / info.epochs) if info.epochs else 0.0
     before = f"epoch {info.epoch}/{info.epochs} "
     after = f" {100 * share:3.0f} %  {duration(info.elapsed_s)} trained"
@@ -47,7 +49,7 @@ def pace(view: RunView, width: int) -> Content:
     info = view.info
     parts: list[str | tuple[str, str]] = []
     if info.status == "imported":
-        return words("no epoch was trained here", ("recipe: not known", "dim"), between=" · ")
+        return words(("recipe: not known", "dim"))
     if info.best_epoch is None:
         parts.append("no epoch done yet")
     else:

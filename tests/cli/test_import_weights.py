@@ -61,9 +61,13 @@ def test_an_export_comes_back_with_the_same_result(runs, tiny_run, capsys):
     assert (info.status, info.damage, info.model, info.dataset) == ("imported", "", "resnet20", "tiny")
     assert "net.safetensors" in info.detail
     assert info.recipe is None
+    capsys.readouterr()
     assert main(["runs"]) == 0
     assert main(["runs", "show", "last"]) == 0
-    assert "imported" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert "imported net.safetensors" in listed
+    assert "0/0" not in listed
+    assert "0 of 0" not in listed
     assert main(["resume", "last"]) == 2
     assert main(["train", "--like", "last"]) == 2
     assert "was imported, so it has no recipe" in capsys.readouterr().err

@@ -24,6 +24,7 @@ from folders import (
 from waiting import wait_for
 
 from cockpit.recipe import Recipe
+from cockpit.results import Imported
 from cockpit.tui.app import CockpitApp, farewell
 from cockpit.tui.confirm import ConfirmScreen
 from cockpit.tui.help import HelpScreen
@@ -338,3 +339,18 @@ async def test_the_sign_beside_an_accuracy_is_explained(app, store):
         assert "90.0*" in app.screen.query_one(RunTable).texts(run.id)
         await pilot.press("question_mark")
         await settle(pilot, lambda: "* beside an accuracy: not the seed's recipe" in screen_text(app))
+
+
+async def test_imported_runs_are_told_apart_by_their_files(app, store):
+    for name in ("net.pth", "resnet20-best.pt"):
+        facts = {"model": "resnet20", "dataset": "digits", "sha256": "0" * 64, "normalization": "given", "time": 0.0}
+        store.create_imported(Imported(source=name, **facts), lambda run: run.best_path.write_bytes(b"weights"))
+    async with app.run_test(size=(200, 24)) as pilot:
+        await settle(pilot, lambda: "imported net.pth" in screen_text(app))
+        assert "imported resnet20-best.pt" in screen_text(app)
+        assert "0/0" not in screen_text(app)
+        assert "0:00" not in screen_text(app)
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot, lambda: " net.pth " in screen_text(app) and " resnet…" in screen_text(app))
+        await pilot.press("enter")
+        await settle(pilot, lambda: "no epoch was trained here" in screen_text(app))
