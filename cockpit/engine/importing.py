@@ -29,6 +29,8 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights", "param
 """Keys under which trainers keep the state dict beside optimizers and counters."""
 _PREFIXES = ("module.", "_orig_mod.", "model.", "network.")
 """What wrappers (DataParallel, torch.compile, a parent module) put before every name."""
+_BEGINNINGS = (b"PK\3\4", b"\x80")
+"""Of what torch.save leaves: a zip archive, or a pickle as it was before torch 1.6."""
 _COUNTER = "num_batches_tracked"
 _SHOWN = 120
 _CHANNELS = 3
@@ -123,15 +125,27 @@ def _decode(data: bytes, path: Path) -> Any:
             warnings.simplefilter("ignore")  # that a pickle is of another protocol than usual
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        if not data.startswith(_BEGINNINGS):
+            raise CockpitError(f"{path} is no file of weights: {_tell_content(data, path)}") from None
         found = re.search(r"(?:GLOBAL|Unsupported \w+|class) ([\w.]+)", str(error))
         named = f" ({found[1]})" if found else ""
         raise CockpitError(
             f"{path} holds something else than tensors and plain values{named}, and nothing in it is executed; save "
             "its state dict alone, as .safetensors or by torch.save(model.state_dict(), …)"
         ) from None
-    except Exception as error:  # torch follows bytes that are no file of its own as far as it can, then raises anything
-        reason = str(error).partition("\n")[0][:_SHOWN]
-        raise CockpitError(f"{path} is no file of weights: {reason or type(error).__name__}") from None
+    except Exception:  # torch follows bytes that are no file of its own as far as it can, then raises anything
+        raise CockpitError(f"{path} is no file of weights: {_tell_content(data, path)}") from None
+
+
+def _tell_content(data: bytes, path: Path) -> str:
+    """Return what a file holds that could not be read; what the reader stumbled over in the end says little of it."""
+    if not data:
+        return "it is empty"
+    if path.suffix == ".safetensors":
+        return "it does not hold what .safetensors says; it is cut short, damaged, or of another kind"
+    if data.startswith(_BEGINNINGS):
+        return "it begins like one of torch.save, but is cut short or damaged"
+    return "it is neither the archive nor the pickle that torch.save writes; .safetensors must be named so"
 
 
 def _state_dict(content: Any, path: Path, notes: list[str]) -> dict[str, Tensor]:

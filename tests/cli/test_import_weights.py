@@ -151,19 +151,22 @@ def test_a_malicious_pickle_executes_nothing(save, runs, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "data"),
+    ("name", "data", "reason"),
     [
-        ("net.pt", b""),
-        ("net.pt", b"PK\3\4 no archive"),
-        ("net.safetensors", b"\xff" * 100),
-        ("net.safetensors", b""),
-        ("net.txt", b"Dear owl,"),
+        ("net.pt", b"", "it is empty"),
+        ("net.pt", b"PK\3\4 no archive", "it begins like one of torch.save, but is cut short or damaged"),
+        ("net.pt", b"\x80\2junk", "it begins like one of torch.save, but is cut short or damaged"),
+        ("net.safetensors", b"\xff" * 100, "it does not hold what .safetensors says"),
+        ("net.safetensors", b"", "it is empty"),
+        ("net.txt", b"Dear owl,", "it is neither the archive nor the pickle that torch.save writes"),
+        ("junk.pt", b"eeee", "it is neither the archive nor the pickle that torch.save writes"),
     ],
 )
-def test_what_is_no_file_of_weights_is_one_sentence(name, data, runs, capsys):
+def test_what_is_no_file_of_weights_is_told_in_a_sentence(name, data, reason, runs, capsys):
     Path(name).write_bytes(data)
     code, _, err = take(capsys, name)
     assert code == 2
+    assert f"{name} is no file of weights: {reason}" in err
     assert len(err.strip().splitlines()) == 1
     assert not runs.exists()
 
