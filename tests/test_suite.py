@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from cockpit import seed_tables, suite
+from cockpit.cli.suite import roughly, tell_total
 from cockpit.errors import CockpitError
 from cockpit.jobs import JobInfo
 from cockpit.recipe import Recipe
@@ -209,6 +210,20 @@ def test_the_total_is_what_is_left_of_all_that_is_not_done():
     assert found.total.measured == 0
     assert found.total.seconds == pytest.approx(sum(part.seconds for part in parts if part))
     assert found.counts == {"done": 1, "training": 1, "missing": 1}
+
+
+def test_the_total_is_told_in_spans_that_people_use_and_how_sure_it_is():
+    recipes = suite.rows("resnet18,resnet34", "cifar10")
+    (alone,) = tell_total(plan(recipes, known=pace([("vgg16_bn", 100.0)])))
+    assert "a guess (~): 2 of 2 runs are of networks not measured there, FLOPs at the rate of vgg16_bn" in alone
+    assert "one network says nothing of how sure that is" in alone
+    (limited,) = tell_total(plan(recipes[:1], known=pace([("vgg16_bn", 100.0), ("resnet50", 90.0)])))
+    assert "1 of 1 run is of networks not measured there" in limited
+    assert "the limits are what the fastest and the slowest of these give" in limited
+    (known,) = tell_total(plan(recipes, known=pace([("resnet18", 100.0), ("resnet34", 50.0)])))
+    assert known.endswith("; from the speed of runs on it")
+    spans = [roughly(seconds) for seconds in (48, 5_000, 90_000, 4e5, 3e6, 2611.3 * 8_640, 2611.3 * 86_400)]
+    assert spans == ["48 s", "83 min", "25.0 h", "4.6 days", "5 weeks", "9 months", "7.1 years"]
 
 
 def test_speeds_of_unknown_networks_and_of_nothing_are_passed_over():

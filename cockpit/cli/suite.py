@@ -1,6 +1,7 @@
 """The command that runs the seed's whole tables: shows how they stand, and enqueues what is missing."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from cockpit import suite
 from cockpit.cli.common import duration, open_store, percent, print_json, print_table, say
 from cockpit.cli.queue import tick
 from cockpit.datasets import is_ready
+from cockpit.export import counted
 from cockpit.suite import fill
 from cockpit.suite.plan import TO_ENQUEUE, Entry, Plan
 
@@ -23,6 +25,17 @@ _WORDS = {
     "untested": "not tested",
     "left": "left to you",
 }
+_DAY_S = 86_400.0
+_UNITS = (
+    (100.0, 1.0, "{:.0f} s"),
+    (6_000.0, 60.0, "{:.0f} min"),
+    (2 * _DAY_S, 3_600.0, "{:.1f} h"),
+    (21 * _DAY_S, _DAY_S, "{:.1f} days"),
+    (91 * _DAY_S, 7 * _DAY_S, "{:.0f} weeks"),
+    (730 * _DAY_S, 365.25 / 12 * _DAY_S, "{:.0f} months"),
+    (math.inf, 365.25 * _DAY_S, "{:,.1f} years"),
+)
+"""Up to how many seconds a unit of so many is used, and how."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,7 +82,7 @@ class Suite:
         if plan.rehearsal:
             say("a rehearsal: these recipes are not the seed's, and their results count for no table")
         counts = ", ".join(f"{count} {_WORDS[state]}" for state, count in plan.counts.items())
-        say(f"{len(plan.entries)} runs: {counts}")
+        say(f"{counted(len(plan.entries), 'run')}: {counts}")
         for line in tell_total(plan):
             say(line)
         if plan.total.runs and not self.enqueue:
@@ -106,15 +119,13 @@ def _time(entry: Entry) -> str:
         return duration(entry.elapsed_s)
     if entry.left is None:
         return ""
-    return f"{'' if entry.left.measured else '~'}{_roughly(entry.left.seconds)} left"
+    return f"{'' if entry.left.measured else '~'}{roughly(entry.left.seconds)} left"
 
 
-def _roughly(seconds: float) -> str:
-    """Return an estimated duration as 48 s, 12 min, 17.3 h or 3.9 days."""
-    for limit, unit_s, unit in ((100.0, 1.0, "s"), (6000.0, 60.0, "min")):
-        if seconds < limit:
-            return f"{seconds / unit_s:.0f} {unit}"
-    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86_400 else f"{seconds / 86_400:,.1f} days"
+def roughly(seconds: float) -> str:
+    """Return an estimated duration as 48 s, 12 min, 17.3 h, 3.9 days, 5 weeks, 14 months or 7.2 years."""
+    _, unit_s, shape = next(unit for unit in _UNITS if seconds < unit[0])
+    return shape.format(seconds / unit_s)
 
 
 def tell_total(plan: Plan) -> list[str]:
@@ -127,13 +138,20 @@ def tell_total(plan: Plan) -> list[str]:
             f"how long that takes is not known: no run of this recipe's batch size has trained an epoch on "
             f"{plan.device} yet"
         ]
-    span = f" ({_roughly(total.low_s)} to {_roughly(total.high_s)})" if total.high_s > 1.05 * total.low_s else ""
+    span = f" ({roughly(total.low_s)} to {roughly(total.high_s)})" if total.high_s > 1.05 * total.low_s else ""
     if total.measured == total.runs:
         basis = "from the speed of runs on it"
     else:
         known = f"{', '.join(total.networks_measured[:4])}{' and others' if len(total.networks_measured) > 4 else ''}"
-        basis = f"~: not measured there, its FLOPs scaled from {known}"
-    return [f"about {_roughly(total.seconds)}{span} for the rest, one after another on {plan.device}; {basis}"]
+        guessed = total.runs - total.measured
+        sure = "the limits are what the fastest and the slowest of these give"
+        if len(total.networks_measured) == 1:
+            sure = "one network says nothing of how sure that is, and it may be several times as long or as short"
+        basis = (
+            f"a guess (~): {guessed} of {counted(total.runs, 'run')} {'is' if guessed == 1 else 'are'} of networks "
+            f"not measured there, FLOPs at the rate of {known}; {sure}"
+        )
+    return [f"about {roughly(total.seconds)}{span} for the rest, one after another on {plan.device}; {basis}"]
 
 
 def _say_what_to_do(plan: Plan, datasets: Sequence[str]) -> None:
