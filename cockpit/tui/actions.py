@@ -192,10 +192,16 @@ def bindings(place: str) -> list[BindingType]:
 class KeyBar(Static):
     """The last line of a screen: its keys, which can be clicked; the more the wider it is."""
 
-    def __init__(self, place: str) -> None:
-        """List the keys of a screen of `PLACES`."""
-        self._actions = actions_of(place)
+    def __init__(self, place: str, *left_out: str) -> None:
+        """List the keys of a screen of `PLACES`, but for the actions of these names."""
+        self._place = place
+        self._actions = _but_for(place, left_out)
         super().__init__(self._fitting(0), classes="key-bar")
+
+    def leave_out(self, *names: str) -> None:
+        """List all keys of the screen but for those of actions that have nothing to act on."""
+        self._actions = _but_for(self._place, names)
+        self.on_resize()
 
     def on_resize(self) -> None:
         """Show as many keys as fit."""
@@ -215,6 +221,10 @@ class KeyBar(Static):
                     break
                 shown.add(action)
         return Content(" " * _GAP).join(labels[action] for action in self._actions if action in shown)
+
+
+def _but_for(place: str, names: tuple[str, ...]) -> list[Action]:
+    return [action for action in actions_of(place) if action.name not in names]
 
 
 def _label(action: Action) -> Content:

@@ -41,6 +41,8 @@ _SECTIONS = {
     "groups": "superclasses",
 }
 """Ids and titles of the sections, in the order of their numbers."""
+_SUPERCLASSES = "section(5)"
+"""The action that few datasets have something for."""
 
 
 class Section(VerticalScroll, inherit_bindings=False):
@@ -97,7 +99,7 @@ class ReportScreen(CockpitScreen[None]):
         with Grid(id="report"):
             for name in _SECTIONS:
                 yield Mistakes(id=name) if name == "mistakes" else Section(id=name)
-        yield KeyBar("report")
+        yield KeyBar("report", _SUPERCLASSES)
 
     def on_mount(self) -> None:
         """Read the report, and again when a test from here has ended."""
@@ -132,6 +134,7 @@ class ReportScreen(CockpitScreen[None]):
             return
         if self._chosen not in self._names():
             self._chosen = "classes"
+        self.query_one(KeyBar).leave_out(*([] if report.groups else [_SUPERCLASSES]))
         self._arrange()
         self._section("classes").show(self._draw_classes)
         self._section("confusion").show(lambda width, height: views.confusion(report, width, height))

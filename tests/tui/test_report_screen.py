@@ -8,6 +8,7 @@ from folders import finished, make_run, screen_text, settle, toasts, with_test
 from predicted import make_predictions, with_predictions
 
 from cockpit import datasets
+from cockpit.tui.actions import KeyBar
 from cockpit.tui.ask_path import AskPathScreen
 from cockpit.tui.classify import ClassifyScreen
 from cockpit.tui.mistakes import Mistakes
@@ -71,6 +72,16 @@ async def test_each_section_has_a_number_and_fits_80_columns(app, run100, key, e
         await pilot.press(key)
         await pilot.press("end")
         await settle(pilot, lambda: expected in screen_text(app), expected)
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+async def test_superclasses_are_offered_where_there_are_any(app, request, grouped):
+    run = request.getfixturevalue("run100" if grouped else "run")
+    async with app.run_test(size=(200, 45)) as pilot:
+        await opened(app, pilot, run)
+        keys = str(app.screen.query_one(KeyBar).content)
+        assert "4 mistakes" in keys
+        assert ("5 superclasses" in keys) == grouped
 
 
 async def test_tab_goes_round_the_sections(app, run):
