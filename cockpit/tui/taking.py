@@ -20,7 +20,8 @@ _USUAL = "safetensors card"
 
 
 def ask_export(app: "CockpitApp", run: Run) -> None:
-    """Ask for the formats and make them."""
+    """Ask for the formats and make them; where to is told before, meanwhile and afterwards."""
+    folder = Path(os.path.abspath(f"{run.id}-export"))
 
     def check(text: str) -> None:
         read_formats([text])
@@ -28,18 +29,17 @@ def ask_export(app: "CockpitApp", run: Run) -> None:
     def export_if(text: str | None) -> None:
         if text is not None:
             formats = read_formats([text])
-            tell(app, f"exporting {run.id}: {', '.join(formats)}")
-            app.run_worker(lambda: _export(app, run, formats), thread=True, exit_on_error=False, group="export")
+            tell(app, f"exporting {', '.join(formats)} into {folder}")
+            app.run_worker(lambda: _export(app, run, formats, folder), thread=True, exit_on_error=False, group="export")
 
     question = words("Export ", (plain(run.id), "bold"), f" as: {', '.join(FORMATS)}")
-    hint = f"into the folder {run.id}-export; weights and graphs are compared with the network on test images"
+    hint = f"into {folder}; weights and graphs are compared with the network on test images"
     app.push_screen(AskScreen(question, _USUAL, hint, check=check), export_if)
 
 
-def _export(app: "CockpitApp", run: Run, formats: list[str]) -> None:
+def _export(app: "CockpitApp", run: Run, formats: list[str], folder: Path) -> None:
     from cockpit import launch
 
-    folder = Path(os.path.abspath(f"{run.id}-export"))
     process = launch.start_export(run, formats, folder)
     worker = get_current_worker()
     while process.poll() is None:
@@ -48,7 +48,7 @@ def _export(app: "CockpitApp", run: Run, formats: list[str]) -> None:
     assert process.stderr is not None
     said = process.stderr.read().decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
     if process.returncode == 0:
-        tell(app, f"{', '.join(formats)} of {run.id} are in {folder}")
+        tell(app, f"exported {', '.join(formats)} into {folder}")
     else:
         told = next((line for line in said if line.startswith("cockpit: ")), said[-1])
         tell(app, f"the export of {run.id} failed: {told.removeprefix('cockpit: ')}", "error")

@@ -1,5 +1,7 @@
 """A run is exported from its screen: what is asked, what is refused, and what is said at the end."""
 
+from pathlib import Path
+
 from folders import finished, make_run, screen_text, settle, toasts
 
 from cockpit.tui.ask import AskScreen
@@ -12,7 +14,13 @@ async def ask(app, pilot, formats: str) -> None:
     await settle(pilot, lambda: isinstance(app.screen, RunScreen) and "resnet20" in screen_text(app))
     await pilot.press("X")
     await settle(pilot, lambda: isinstance(app.screen, AskScreen))
+    assert f"into{Path.cwd()}/{RUN_ID}-export" in flat(screen_text(app)), "told before it is asked for"
     await pilot.press("ctrl+u", *formats, "enter")
+
+
+def flat(text: str) -> str:
+    """Return a text that was wrapped, anywhere in a path too, in one piece."""
+    return "".join(text.replace("│", "").split())
 
 
 async def test_curves_go_into_a_folder_named_after_the_run(app, store, tmp_path, monkeypatch):
@@ -21,7 +29,8 @@ async def test_curves_go_into_a_folder_named_after_the_run(app, store, tmp_path,
     async with app.run_test(size=(80, 24)) as pilot:
         app.push_screen(RunScreen(run))
         await ask(app, pilot, "csv")
-        await settle(pilot, lambda: "are in" in toasts(app))
+        await settle(pilot, lambda: f"exporting csv into {tmp_path}/{RUN_ID}-export" in toasts(app))
+        await settle(pilot, lambda: f"exported csv into {tmp_path}/{RUN_ID}-export" in toasts(app))
     lines = (tmp_path / f"{RUN_ID}-export" / f"{RUN_ID}.csv").read_text().splitlines()
     assert lines[0] == "metric,epoch,step,seconds,value"
     assert len(lines) > 1
