@@ -191,7 +191,7 @@ def check_folder(folder: Path, *, force: bool) -> None:
     if strange:
         raise CockpitError(f"{folder} holds other files than a run's events ({strange[0]}); choose another with --out")
     if names and not force:
-        raise CockpitError(f"{folder} is there already; --force writes it anew")
+        raise CockpitError(f"{folder} is there already; --replace writes it anew")
 
 
 def follow_events(run: Run, folder: Path, poll_s: float) -> None:

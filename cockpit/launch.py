@@ -237,7 +237,7 @@ def start_export(run: Run, formats: Sequence[str], folder: Path) -> subprocess.P
     It writes over what an earlier one made there.
     """
     argv = [sys.executable, "-m", "cockpit", "export", run.id, "--to", ",".join(formats), "--out", f"{folder}{os.sep}"]
-    argv += ["--runs", str(run.path.absolute().parent), "--force"]
+    argv += ["--runs", str(run.path.absolute().parent), "--replace"]
     env = TRAINER_ENVIRONMENT | os.environ
     return subprocess.Popen(
         argv,

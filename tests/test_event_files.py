@@ -128,7 +128,7 @@ def test_a_torn_line_waits(tmp_path):
 def test_a_second_export_needs_force_and_other_files_stay(tiny_run, tmp_path):
     folder = tmp_path / "events"
     write_events(tiny_run, folder, force=False)
-    with pytest.raises(CockpitError, match="--force"):
+    with pytest.raises(CockpitError, match="--replace"):
         write_events(tiny_run, folder, force=False)
     write_events(tiny_run, folder, force=True)
     assert len(list(folder.iterdir())) == 1

@@ -53,8 +53,8 @@ class Export:
     """With --live: seconds between two looks."""
     unverified: bool = False
     """Compare nothing, for a machine without the dataset."""
-    force: bool = False
-    """Write over files that are there."""
+    replace: Annotated[bool, arg(aliases=["--force"])] = False
+    """Write over files that are there already."""
     runs: Path | None = None
     """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
     json: bool = False
@@ -78,7 +78,7 @@ class Export:
         if self.live:
             return self._follow(run, paths["tensorboard"])
         for name, path in paths.items():
-            _check_path(name, path, force=self.force)
+            _check_path(name, path, force=self.replace)
         made: list[Exported] = []
         failed = False
         for one in self._make(run, paths, made):
@@ -100,21 +100,21 @@ class Export:
             os.environ.update(launch.TRAINER_ENVIRONMENT | os.environ)  # before torch is loaded
             from cockpit.engine.exporting import export_network
 
-            yield from export_network(run, wanted, verify=not self.unverified, force=self.force)
+            yield from export_network(run, wanted, verify=not self.unverified, force=self.replace)
         if "tensorboard" in paths:
             from cockpit.event_files import write_events
 
-            write_events(run, paths["tensorboard"], force=self.force)
+            write_events(run, paths["tensorboard"], force=self.replace)
             yield _made(run, "tensorboard", paths["tensorboard"])
         if "csv" in paths:
             from cockpit.export import encode, export_curves
 
-            _write(paths["csv"], encode(export_curves(read_series(run)), ".csv"), force=self.force)
+            _write(paths["csv"], encode(export_curves(read_series(run)), ".csv"), force=self.replace)
             yield _made(run, "csv", paths["csv"])
         if "card" in paths:
             from cockpit.card import make_card
 
-            _write(paths["card"], make_card(run, made).encode(), force=self.force)
+            _write(paths["card"], make_card(run, made).encode(), force=self.replace)
             yield _made(run, "card", paths["card"])
 
     def _follow(self, run: Run, folder: Path) -> int:
@@ -204,7 +204,7 @@ def _check_path(name: str, path: Path, *, force: bool) -> None:
     elif path.is_dir():
         raise CockpitError(f"{path} is a folder; name a file with --out")
     elif os.path.lexists(path) and not force:
-        raise CockpitError(f"{path} is there already; --force writes over it")
+        raise CockpitError(f"{path} is there already; --replace writes over it")
 
 
 def _write(path: Path, data: bytes, *, force: bool) -> None:
@@ -217,7 +217,7 @@ def _write(path: Path, data: bytes, *, force: bool) -> None:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb") as file:
             file.write(data)
     except FileExistsError:
-        raise CockpitError(f"{path} is there already; --force writes over it") from None
+        raise CockpitError(f"{path} is there already; --replace writes over it") from None
     except OSError as error:
         raise unwritable(path, error) from error
 

@@ -95,7 +95,7 @@ def _settle(made: Path, path: Path, *, force: bool) -> None:
             return
         os.link(made, path)
     except FileExistsError:
-        raise CockpitError(f"{path} is there already; --force writes over it") from None
+        raise CockpitError(f"{path} is there already; --replace writes over it") from None
     except OSError as error:
         if force or error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise

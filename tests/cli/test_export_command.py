@@ -59,8 +59,8 @@ def test_the_best_run_of_a_pair_and_a_folder(tiny_run):
         (["--to", "csv"], "name a run"),
         (["nobody", "--to", "csv"], "unknown run"),
         (["last", "--to", "csv", "--live"], "--live is for --to tensorboard alone"),
-        (["last", "--to", "csv", "--out", "there.csv"], "there.csv is there already; --force writes over it"),
-        (["last", "--to", "card", "--out", "there.csv"], "--force"),
+        (["last", "--to", "csv", "--out", "there.csv"], "there.csv is there already; --replace writes over it"),
+        (["last", "--to", "card", "--out", "there.csv"], "--replace"),
         (["last", "--to", "csv", "--out", "no/folder/x.csv"], "no/folder"),
         (["last", "--to", "csv,card", "--out", "there.csv"], "there can be no folder"),
     ],
@@ -71,6 +71,13 @@ def test_a_mistake_is_a_sentence_and_nothing_is_written(words, sentence, capsys)
     assert sentence in capsys.readouterr().err
     assert Path("there.csv").read_text() == "mine"
     assert [path.name for path in Path().iterdir()] == ["there.csv"]
+
+
+@pytest.mark.parametrize("flag", ["--replace", "--force"])
+def test_what_is_there_is_replaced_when_that_is_said(flag):
+    Path("there.csv").write_text("mine")
+    assert main(["export", "last", "--to", "csv", "--out", "there.csv", flag]) == 0
+    assert Path("there.csv").read_text() != "mine"
 
 
 @pytest.mark.parametrize(("form", "package"), [("onnx", "onnxscript"), ("tensorboard", "tensorboard")])

@@ -145,7 +145,7 @@ def test_without_the_dataset_nothing_is_exported_unless_told(tiny_run, tmp_path,
 def test_what_is_there_stays_unless_forced(tiny_run, tmp_path):
     path = tmp_path / "net.safetensors"
     path.write_text("mine")
-    with pytest.raises(CockpitError, match="--force"):
+    with pytest.raises(CockpitError, match="--replace"):
         list(export_network(tiny_run, {"safetensors": path}))
     assert path.read_text() == "mine"
     list(export_network(tiny_run, {"safetensors": path}, force=True))
