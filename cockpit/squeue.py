@@ -53,6 +53,11 @@ _OVER = frozenset(
 class SlurmError(CockpitError):
     """One of Slurm's commands failed, or did not end in time; the message is its own."""
 
+    @property
+    def verdict(self) -> str:
+        """The end of it: the lines before tell of the steps that failed on the way to it."""
+        return str(self).rpartition("; ")[2]
+
 
 class Job(NamedTuple):
     """A job as squeue shows it."""
@@ -207,7 +212,7 @@ def _ask() -> Answer:
     try:
         lines = call(question()).splitlines()
     except SlurmError as error:
-        return Answer({}, f"Slurm does not answer: {error}")
+        return Answer({}, f"Slurm does not answer: {error.verdict}")
     jobs: dict[str, Job] = {}
     for line in lines:
         fields = line.split("|", 5)

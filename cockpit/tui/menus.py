@@ -126,9 +126,12 @@ def device_lines(
     return lines
 
 
-def place_lines(places: Iterable[tuple[str, str]]) -> list[tuple[str | None, Content]]:
-    """Return the places to train in."""
-    return [(value, words(value, (title, "dim"), between="  ")) for value, title in places]
+def place_lines(places: Iterable[tuple[str, str]], silent: str = "") -> list[tuple[str | None, Content]]:
+    """Return the places to train in, with what each is; of one that does not answer it says so."""
+    no_answer = ("no answer", "$text-warning")
+    return [
+        (value, words(value, no_answer if value == silent else (title, "dim"), between="  ")) for value, title in places
+    ]
 
 
 def describe_model(spec: ModelSpec, own_bests: Mapping[tuple[str, str], OwnBest], width: int = 0) -> Content:

@@ -118,8 +118,9 @@ class NewRunScreen(CockpitScreen[None]):
         else:
             self._recipe = draft.recipe
             self._tell_ready(draft.recipe)
-        if self._recipe and self._where.place == "slurm" and self._where.mistake:
-            self._say(self._where.mistake, wrong=True)  # enter tries all the same: the file may have been mended since
+        silence = f"{self._where.silence}; enter tries again" if self._where.silence else ""
+        if self._recipe and self._where.place == "slurm" and (trouble := self._where.mistake or silence):
+            self._say(trouble, wrong=True)  # enter tries all the same: the file may have been mended since
         self.query_one(PreflightPane).compare(self._subject())
 
     def _tell_ready(self, recipe: Recipe | None) -> None:

@@ -38,11 +38,21 @@ class SlotsRead(Message):
         self.slots = slots
 
 
+class SlurmHeard(Message):
+    """Whether Slurm answers is known."""
+
+    def __init__(self, trouble: str) -> None:
+        """Carry why it does not; empty when it does."""
+        super().__init__()
+        self.trouble = trouble
+
+
 class PlacesPane(TellsErrors, Vertical):
     """The three lists, and what was read of each.
 
     Attributes:
         mistake: What is wrong with the user's file of what to ask of Slurm; empty when nothing.
+        silence: Why Slurm does not answer; empty when it does, or while that is not known.
     """
 
     class Read(Message):
@@ -58,7 +68,7 @@ class PlacesPane(TellsErrors, Vertical):
         self._devices = {place: dict(_DEVICES) for place in self._places}
         self._slots: tuple[Slot, ...] = ()
         self._also: dict[str, str] = {}
-        self._settings = self.mistake = self._wanted = ""
+        self._settings = self.mistake = self.silence = self._wanted = ""
 
     def compose(self) -> ComposeResult:
         """Lay out the lists."""
@@ -189,6 +199,7 @@ class PlacesPane(TellsErrors, Vertical):
         """
         self._wanted = wanted
         self._read(like)
+        self._ask_slurm()
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="choices")
     def _read(self, like: Run | None) -> None:
@@ -213,6 +224,11 @@ class PlacesPane(TellsErrors, Vertical):
         possible = places.has(place, device)
         return LikeRead(like.id, like.recipe, place, normal(device) if possible else device, possible)
 
+    @work(thread=True, exclusive=True, exit_on_error=False, group="slurm")  # a silent one takes ten seconds to give up
+    def _ask_slurm(self) -> None:
+        if "slurm" in self._places:
+            self.post_message(SlurmHeard(places.trouble_with("slurm")))
+
     @work(thread=True, exclusive=True, exit_on_error=False, group="devices")
     def _read_devices(self) -> None:
         self.post_message(DevicesRead(self._survey()))
@@ -233,6 +249,8 @@ class PlacesPane(TellsErrors, Vertical):
         """Look at the devices again when they are looked at: nothing is asked of them meanwhile."""
         if self._device_menu.has_focus:
             self._read_devices()
+        elif self.query("#where:focus"):
+            self._ask_slurm()
 
     def on_choices_read(self, event: ChoicesRead) -> None:
         """Offer what this machine has; the choices stay where they were."""
@@ -253,6 +271,15 @@ class PlacesPane(TellsErrors, Vertical):
         event.stop()
         if event.slots != self._slots:
             self._slots = event.slots
+            self.post_message(self.Read())
+
+    def on_slurm_heard(self, event: SlurmHeard) -> None:
+        """Say whether Slurm answers, beside it and below."""
+        event.stop()
+        if event.trouble != self.silence:
+            self.silence = event.trouble
+            lines = place_lines(self._places.items(), "slurm" if self.silence else "")
+            self._menu("where").fill(lines, self.place)
             self.post_message(self.Read())
 
     def _show_devices(self, offered: dict[str, tuple[tuple[str, str], ...]]) -> None:

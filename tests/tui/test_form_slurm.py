@@ -5,6 +5,7 @@ from pathlib import Path
 from folders import screen_text, settle, toasts
 from textual.widgets import Input
 
+from cockpit.squeue import QUEUE
 from cockpit.tui.menus import Menu
 from cockpit.tui.new_run import NewRunScreen
 from cockpit.tui.run import RunScreen
@@ -62,6 +63,32 @@ async def test_a_mistake_in_the_users_file_is_told_before_and_at_the_launch(fake
         await settle(pilot, lambda: "did you mean partition?" in toasts(app))
         assert isinstance(app.screen, NewRunScreen)
         assert store.list() == []
+
+
+async def test_a_slurm_that_does_not_answer_is_not_offered_as_if_it_did(fake, app, store, monkeypatch):
+    monkeypatch.setattr(QUEUE, "_heard", None)  # the Slurm of another test may have answered a moment ago
+    sayings = (
+        "squeue: error: fetch_config: DNS SRV lookup failed",
+        "squeue: fatal: Could not establish a configuration",
+    )
+    lines = "; ".join(f"echo '{saying}' >&2" for saying in sayings)
+    squeue = fake("squeue", f"if [ -e $0.up ]; then exit 0; fi; {lines}; exit 1")
+    fake("sbatch", "exit 1")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: isinstance(app.screen, NewRunScreen) and "slurm  no answer" in screen_text(app))
+        assert "enter launches this" in screen_text(app), "on this machine"
+        await pilot.press("tab", "tab", "down")
+        sentence = "Slurm does not answer: Could not establish a configuration; enter tries again"
+        await settle(pilot, lambda: sentence in " ".join(screen_text(app).split()))
+        assert "DNS" not in screen_text(app)
+        await pilot.press("enter")
+        await settle(pilot, lambda: "a configuration; nothing was submitted" in " ".join(toasts(app).split()))
+        Path(f"{squeue}.up").touch()
+        QUEUE.forget()
+        await pilot.press("tab", "shift+tab")
+        await settle(pilot, lambda: "slurm  as a job" in screen_text(app) and "enter launches" in screen_text(app))
+    assert store.list() == []
 
 
 async def test_a_submission_whose_answer_never_came_shows_its_run_in_place_of_the_form(fake, digits, app, store):
