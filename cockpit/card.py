@@ -14,7 +14,7 @@ from cockpit.errors import CockpitError
 from cockpit.forms import NETWORKS
 from cockpit.lines import whole_lines
 from cockpit.recipe import command, options
-from cockpit.results import Exported, Imported, TestReport
+from cockpit.results import NOT_FINITE, Exported, Imported, TestReport
 from cockpit.store import Run
 from nets.catalog import MODELS
 
@@ -197,7 +197,7 @@ def _figures(run: Run, weights: _Weights, test: TestReport | None) -> list[str]:
     rows += [
         ("test top-1", f"{test.top1:.2%}"),
         ("test top-5", f"{test.top5:.2%}"),
-        ("test loss", f"{test.loss:.4f}, mean cross-entropy an image"),
+        ("test loss", f"{test.loss:.4f}, mean cross-entropy an image" if test.loss is not None else NOT_FINITE),
         ("tested", f"{_day(test.time)}, {test.images:,} images, {_plain(test.device)}, {_plain(test.precision)}"),
     ]
     try:

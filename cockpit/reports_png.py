@@ -4,7 +4,7 @@ import io
 from typing import TYPE_CHECKING, NamedTuple
 
 from cockpit import verdict
-from cockpit.results import weights_of
+from cockpit.results import told_loss, weights_of
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
@@ -70,7 +70,8 @@ def draw_png(report: "Report") -> bytes:
 def _draw_head(pen: _Pen, report: "Report") -> None:
     test = report.test
     pen.text(_MARGIN, 36, f"{report.model or 'network'} on {test.dataset}", size=34)
-    figures = f"top-1 {test.top1:.2%}   top-5 {test.top5:.2%}   loss {test.loss:.4f}   ECE {report.calibration.ece:.2%}"
+    loss, ece = told_loss(test.loss, 4), report.calibration.ece
+    figures = f"top-1 {test.top1:.2%}   top-5 {test.top5:.2%}   {loss}   ECE {ece:.2%}"
     pen.text(_MARGIN, 84, figures, size=24, color=_BLUE)
     scope = f"{test.images:,} test images, {weights_of(test.epoch)}, run {report.run.id}"
     pen.text(WIDTH - _MARGIN, 88, scope, size=17, color=_FAINT, anchor="ra")

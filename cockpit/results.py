@@ -26,8 +26,8 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     """Share of images whose best guess is right, 0-1."""
     top5: Share
     """Share of images whose label is among the five best guesses, 0-1 (all classes if fewer than five)."""
-    loss: Loss
-    """Mean cross-entropy an image."""
+    loss: Loss | None
+    """Mean cross-entropy an image; None where the network's outputs are not finite, because it has diverged."""
     time: Moment
     """Wall clock, unix seconds."""
     device: str = ""
@@ -36,6 +36,15 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     """"fp32" or "bf16"."""
     predictions: str = ""
     """SHA-256 of the file with what the network said of each image; empty where there is none, as in older runs."""
+
+
+NOT_FINITE = "outputs not finite"
+"""In place of the loss of a test: the network has diverged, and its accuracy is by chance."""
+
+
+def told_loss(loss: float | None, decimals: int) -> str:
+    """Return the loss of a test for people."""
+    return NOT_FINITE if loss is None else f"loss {loss:.{decimals}f}"
 
 
 def weights_of(epoch: int) -> str:

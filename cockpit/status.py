@@ -55,8 +55,8 @@ class TestScores(msgspec.Struct, frozen=True, kw_only=True):
     """0-1."""
     top5: float
     """0-1."""
-    loss: float
-    """Mean cross-entropy an image."""
+    loss: float | None
+    """Mean cross-entropy an image; None where the network's outputs are not finite."""
     epoch: int
     """The epoch of the checkpoint that was tested."""
 

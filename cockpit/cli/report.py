@@ -12,7 +12,7 @@ from cockpit.cli.common import open_store, percent, print_json, print_table, say
 from cockpit.cli.fields import RunRef
 from cockpit.errors import CockpitError
 from cockpit.reports import Report, read_report, to_json, write_csv, write_file
-from cockpit.results import weights_of
+from cockpit.results import TestReport, told_loss, weights_of
 
 _PAIRS = 15
 """Confused pairs that people are told of; the JSON has all."""
@@ -39,7 +39,12 @@ class ReportRun:
         try:
             report = read_report(run)
         except CockpitError as error:
-            raise CockpitError(f"{error}; `cockpit test {run.id}` makes a report") from None
+            test = run.test_report()
+            if test is None or test.loss is not None:
+                raise CockpitError(f"{error}; `cockpit test {run.id}` makes a report") from None
+            if self.csv or self.png:
+                raise CockpitError(f"{error}: the network has diverged") from None
+            return self._tell_diverged(test)
         written = write_csv(report, self.csv) if self.csv else []
         if self.png:
             from cockpit.reports_png import draw_png
@@ -56,14 +61,25 @@ class ReportRun:
                 say(f"the best checkpoint is of epoch {best} by now; `cockpit test {run.id}` tests it")
         return 0
 
+    def _tell_diverged(self, test: TestReport) -> int:
+        """Print all that there is of the test of a network whose outputs are not finite: its figures."""
+        if self.json:
+            print_json(test)
+            return 0
+        _print_figures(test)
+        say("the network has diverged, so there is nothing to tell by class or by confidence")
+        return 0
+
+
+def _print_figures(test: TestReport, more: str = "") -> None:
+    show(f"{test.run}  {weights_of(test.epoch)}  {test.images:,} test images of {test.dataset}")
+    show(f"top-1 {test.top1:.2%}   top-5 {test.top5:.2%}   {told_loss(test.loss, 4)}{more}")
+
 
 def _print_report(report: Report) -> None:
     test, names = report.test, report.predictions.classes
-    show(f"{test.run}  {weights_of(test.epoch)}  {test.images:,} test images of {test.dataset}")
-    show(
-        f"top-1 {test.top1:.2%}   top-5 {test.top5:.2%}   loss {test.loss:.4f}   "
-        f"ECE {report.calibration.ece:.2%} (confidence less accuracy {report.calibration.bias:+.2%})"
-    )
+    sure = report.calibration
+    _print_figures(test, f"   ECE {sure.ece:.2%} (confidence less accuracy {sure.bias:+.2%})")
     width = min(40, max(10, shutil.get_terminal_size((110, 24)).columns - 70))
     print_table(
         ["class", "accuracy", "", "precision", "images"],

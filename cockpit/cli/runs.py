@@ -29,7 +29,7 @@ from cockpit.jobs import JobInfo
 from cockpit.provenance import trace
 from cockpit.query import parse
 from cockpit.recipe import Recipe
-from cockpit.results import weights_of
+from cockpit.results import told_loss, weights_of
 from cockpit.store import RunStore
 
 _WHY_WIDTH = 72
@@ -209,7 +209,9 @@ def _test_line(info: status.RunInfo) -> str:
     if test is None:
         return "not tested"
     outdated = f"; `cockpit test {info.id}` tests epoch {info.best_epoch}" if test.is_outdated(info.best_epoch) else ""
-    return f"top-1 {test.top1:.2%}, top-5 {test.top5:.2%}, loss {test.loss:.4f} at {weights_of(test.epoch)}{outdated}"
+    return (
+        f"top-1 {test.top1:.2%}, top-5 {test.top5:.2%}, {told_loss(test.loss, 4)} at {weights_of(test.epoch)}{outdated}"
+    )
 
 
 @dataclasses.dataclass(frozen=True)

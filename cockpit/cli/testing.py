@@ -67,7 +67,7 @@ class Test:
             print_json(report)
         else:
             show(f"{run.id}  {results.weights_of(report.epoch)}  {report.images:,} test images of {report.dataset}")
-            show(f"top-1 {report.top1:.2%}   top-5 {report.top5:.2%}   loss {report.loss:.4f}")
+            show(f"top-1 {report.top1:.2%}   top-5 {report.top5:.2%}   {results.told_loss(report.loss, 4)}")
             if report.predictions:
                 say(f"cockpit runs report {run.id} tells more: by class, by pair, by confidence")
         return 0

@@ -1,5 +1,6 @@
 """Evaluation in eval mode, and the one reader of the test set."""
 
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -194,7 +195,7 @@ def run_test(run: Run, backend: Backend) -> results.TestReport:
         images=len(labels),
         top1=scores.top1,
         top5=scores.top5,
-        loss=scores.loss,
+        loss=scores.loss if math.isfinite(scores.loss) else None,
         time=time.time(),
         device=backend.name,
         precision=backend.precision,

@@ -30,6 +30,7 @@ from cockpit.engine.step import TakeStep, make_optimizer, make_step
 from cockpit.engine.stopping import BEFORE_STEPS, StopFlag, Stopped
 from cockpit.engine.tally import Tally
 from cockpit.recipe import Recipe, val_images
+from cockpit.results import NOT_FINITE
 from cockpit.schedule import Schedule, make_schedule
 from cockpit.store import Run
 from nets import build
@@ -66,7 +67,7 @@ def test_best(run: Run, loop: "Loop", journal: Journal, stop: StopFlag) -> str:
     journal.phase("testing", f"epoch {loop.state.best_epoch} on the test images of {loop.recipe.dataset}")
     with stop.at_once("during the test; a resume tests it"):
         report = run_test(run, loop.backend)
-    return f"test top-1 {report.top1:.2%}"
+    return f"test top-1 {report.top1:.2%}" + (f", {NOT_FINITE}" if report.loss is None else "")
 
 
 def begin(run: Run, device: str, journal: Journal, stop: StopFlag, ranks: Ranks | None = None) -> "Loop":

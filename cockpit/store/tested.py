@@ -53,6 +53,10 @@ class Tested:
         from cockpit import predictions
 
         path, remedy = self.predictions_path, "test the run again"
+        if not report.predictions and report.loss is None:
+            raise CockpitError(
+                f"{results.NOT_FINITE} in the test of {self.path.name}, so no result of each image is kept"
+            )
         if not report.predictions:
             raise CockpitError(f"the test of {self.path.name} kept no result of each image; {remedy}")
         try:

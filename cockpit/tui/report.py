@@ -157,6 +157,8 @@ class ReportScreen(CockpitScreen[None]):
         empty.display = report is None
         if report is None:
             remedy = "The report comes when the test is done." if testing else "t tests its best checkpoint."
+            if test and test.loss is None and not testing and best_epoch in (None, test.epoch):
+                remedy = "The network has diverged."
             empty.update(words(plain(reason[:1].upper() + reason[1:]) + ".", remedy, between="\n\n"))
         name = " · ".join(part for part in (report.model if report else "", test.dataset if test else "") if part)
         title = [

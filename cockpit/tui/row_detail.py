@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from cockpit.export import counted
-from cockpit.results import TestReport, weights_of
+from cockpit.results import TestReport, told_loss, weights_of
 from cockpit.status import LIVE, OUTDATED, TROUBLED, RunInfo, TestScores
 from cockpit.tui.text import percent, plain, remedy, words
 
@@ -56,7 +56,7 @@ def describe_row(row: RunInfo, *, testing: bool = False) -> Content:
 
 
 def _scores(test: TestScores) -> str:
-    return f"{percent(test.top1)} % (top-5 {percent(test.top5)} %, loss {test.loss:.3f})"
+    return f"{percent(test.top1)} % (top-5 {percent(test.top5)} %, {told_loss(test.loss, 3)})"
 
 
 def outdated_test(test: TestScores | None, best_epoch: int | None, *, testing: bool = False) -> str:
@@ -84,7 +84,7 @@ def describe_test(test: TestReport, ece: float | None, best_epoch: int | None, *
     style = "bold $text-warning" if outdated else "bold $text-success"
     scores = f"top-1 {percent(test.top1)} % · top-5 {percent(test.top5)} %"
     at = f"at epoch {test.epoch}; {retest(best_epoch, testing=testing)}" if outdated else weights_of(test.epoch)
-    more = f"loss {test.loss:.3f}" + ("" if ece is None else f" · ECE {percent(ece)} %")
+    more = told_loss(test.loss, 3) + ("" if ece is None else f" · ECE {percent(ece)} %")
     scope = f"{test.images:,} images" + (f" · {plain(test.device, 40)}" if test.device else "")
     return words((scores, style), (at, style if outdated else ""), (more, "bold"), (scope, "dim"), between=" · ")
 

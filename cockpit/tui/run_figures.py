@@ -3,7 +3,7 @@
 from textual.content import Content
 
 from cockpit.records import Device
-from cockpit.results import weights_of
+from cockpit.results import told_loss, weights_of
 from cockpit.status import LIVE, OUTDATED
 from cockpit.tui.row_detail import describe_remarks, retest
 from cockpit.tui.text import COLORS, bar, cells, duration, percent, plain, remedy, status_word, words
@@ -112,12 +112,12 @@ def note(view: RunView, width: int, *, testing: bool = False) -> Content:
         lines.append(sentence.stylize(f"${COLORS[info.status]}"))
     if report and outdated:
         result = f"test top-1 {percent(report.top1)}{OUTDATED} % at epoch {report.epoch}; "
-        more = f"top-5 {percent(report.top5)} % · loss {report.loss:.3f} · {report.images:,} images"
+        more = f"top-5 {percent(report.top5)} % · {told_loss(report.loss, 3)} · {report.images:,} images"
         result += retest(info.best_epoch, testing=testing)
         lines.append(words((result, "bold $text-warning"), more, between=" · "))
     elif report:
         result = f"test top-1 {percent(report.top1)} % · top-5 {percent(report.top5)} %"
-        scope = f"loss {report.loss:.3f} · {report.images:,} images · {weights_of(report.epoch)}"
+        scope = f"{told_loss(report.loss, 3)} · {report.images:,} images · {weights_of(report.epoch)}"
         lines.append(words((result, "bold $text-success"), scope, between=" · "))
     elif info.status in ("finished", "imported"):
         lines.append(Content("not tested yet · t tests the best checkpoint"))

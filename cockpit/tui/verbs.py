@@ -13,6 +13,7 @@ from textual.worker import get_current_worker
 from cockpit import status
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
+from cockpit.results import told_loss
 from cockpit.status import LIVE, RunInfo
 from cockpit.store import Run, RunStore
 from cockpit.tui.messages import LaunchRefused, RunLaunched, RunQueued, TestEnded
@@ -176,5 +177,5 @@ class VerbsApp(NoticingApp):
         tell(
             self,
             f"{report.run}: test top-1 {percent(report.top1)} %, top-5 {percent(report.top5)} %, "
-            f"loss {report.loss:.3f} on {report.images:,} images; v shows the report",
+            f"{told_loss(report.loss, 3)} on {report.images:,} images; v shows the report",
         )

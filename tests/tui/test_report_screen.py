@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 from folders import finished, make_run, screen_text, settle, toasts, with_test
@@ -274,3 +275,14 @@ async def test_i_opens_the_question_for_an_image(app, run):
         await settle(pilot, lambda: isinstance(app.screen, ClassifyScreen))
         await pilot.press("escape")
         await settle(pilot, lambda: isinstance(app.screen, ReportScreen))
+
+
+async def test_a_network_that_has_diverged_has_figures_and_says_so(app, store):
+    run = with_test(finished(make_run(store, RUN_ID)), top1=0.0975)
+    report = run.test_report()
+    assert report is not None
+    run.write_test_report(msgspec.structs.replace(report, loss=None))
+    async with app.run_test(size=(100, 24)) as pilot:
+        await settle(pilot, lambda: "test 9.8 % (top-5 99.9 %, outputs not finite)" in screen_text(app))
+        await opened(app, pilot, run, "The network has diverged.")
+        assert "outputs not finite" in screen_text(app)
