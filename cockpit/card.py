@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from cockpit import datasets, durable, records, reports
+from cockpit import datasets, durable, provenance, records, reports
 from cockpit.errors import CockpitError
 from cockpit.forms import NETWORKS
 from cockpit.lines import whole_lines
@@ -160,16 +160,20 @@ def _training(run: Run) -> list[str]:
     rows = [(option.name, _code(option.text(getattr(recipe, option.name)))) for option in options()]
     facts: list[tuple[str, str]] = []
     if launches:
-        last = launches[-1]
+        made = provenance.trace(run)
         facts += [
             ("begun", _day(launches[0].time)),
             ("launches", str(len(launches))),
-            ("device", _plain(_how(run) or last.device)),
-            ("versions", _plain(", ".join(f"{name} {version}" for name, version in last.versions.items()))),
-            ("commit", _code(last.git_commit) if last.git_commit else "not known: cockpit was no checkout"),
+            ("device", _plain(_how(run) or ", ".join(made.devices))),
+            ("versions", _plain(", ".join(made.versions))),
+            ("commit", ", ".join(map(_code, made.commits)) or "not known: cockpit was no checkout"),
         ]
+        if made.mixed:
+            facts.append(("time", "not told: it was trained on hardware of several kinds"))
+        elif epoch:
+            facts.append(("time", f"{epoch.elapsed_s:,.0f} s"))
     if epoch:
-        facts += [("epochs done", f"{epoch.epoch} of {recipe.num_epochs}"), ("time", f"{epoch.elapsed_s:,.0f} s")]
+        facts.append(("epochs done", f"{epoch.epoch} of {recipe.num_epochs}"))
     try:
         again = [f"The same again: {_code(command(recipe))}", ""]
     except CockpitError:  # a network or dataset that is not known here
@@ -178,12 +182,12 @@ def _training(run: Run) -> list[str]:
 
 
 def _how(run: Run) -> str:
-    """Return device, precision and way of the newest choice that the trainer recorded."""
-    told = ""
+    """Return device, precision and way of the choices that the trainer recorded, each once."""
+    told: dict[str, None] = {}
     for record in records.decode_lines(line for line in whole_lines(run.metrics_path) if b'"choice"' in line):
         if isinstance(record, records.Choice):
-            told = f"{record.device}, {record.precision}, {record.way}"
-    return told
+            told[f"{record.device}, {record.precision}, {record.way}"] = None
+    return "; ".join(told)
 
 
 def _figures(run: Run, weights: _Weights, test: TestReport | None) -> list[str]:

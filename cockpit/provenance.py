@@ -1,12 +1,14 @@
 """Where, how fast and by what a run was trained, from the end of its records and its launches."""
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 
 from cockpit import files, records
 from cockpit.device_names import count
 from cockpit.errors import CockpitError
+from cockpit.lines import whole_lines
 from cockpit.store import Run
 
 _END_BYTES = 1 << 16
@@ -15,25 +17,27 @@ _ONE_OF = re.compile(r" \(1 of (\d{1,6})\)$")
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
-    """What a figure of a run needs beside it; what is not known is empty."""
+    """What a figure of a run needs beside it, of every launch that trained; what is not known is empty."""
 
-    device: str = ""
+    devices: tuple[str, ...] = ()
     """For example "NVIDIA H200", "2 × NVIDIA H200" or "cpu"."""
-    host: str = ""
-    """The machine's name; tells one "cpu" from another."""
+    hosts: tuple[str, ...] = ()
+    """The machines' names; they tell one "cpu" from another."""
     img_per_s: float | None = None
-    """Training images a second in the newest epoch."""
-    commit: str = ""
-    """Of the cockpit's checkout; "+" behind it when the tree was changed."""
-    versions: dict[str, str] = {}
-    """Of cockpit, python, torch and the like."""
+    """Training images a second in the newest epoch; None where it was trained on hardware of several kinds."""
+    commits: tuple[str, ...] = ()
+    """Of the cockpit's checkout; "+" behind one when the tree was changed."""
+    versions: tuple[str, ...] = ()
+    """Of cockpit, python, torch and the like: "torch 2.9.0"."""
     launches: int = 0
     """How often its trainer was started."""
+    mixed: bool = False
+    """Whether it was trained on hardware of several kinds, of none of which time and speed tell."""
 
     @property
     def key(self) -> tuple[str, str]:
         """What two runs have in common that were trained on hardware of one kind."""
-        return device_key(self.device, self.host)
+        return device_key(", ".join(self.devices), ", ".join(self.hosts))
 
 
 def device_key(title: str, host: str) -> tuple[str, str]:
@@ -56,35 +60,89 @@ def title_of(name: str, asked: str = "") -> str:
 
 
 def trace(run: Run) -> Provenance:
-    """Return where and by what a run was trained last; what cannot be read is unknown."""
+    """Return where and by what a run was trained; what cannot be read is unknown."""
     try:
         launches = run.launches()
-        epoch = run.tail().epoch
+        tail = run.tail()
     except CockpitError:
         return Provenance()
     if not launches:
         return Provenance()
-    last = launches[-1]
-    name = _device_name(run) or ("" if last.device == "auto" else last.device.partition(",")[0])
+    if len(launches) == 1:
+        names, trained = {launches[0].attempt: _newest_name(run)}, set[int]()
+    else:
+        names, trained = _look_through(
+            run, max((one.step for one in (tail.phase, tail.epoch, tail.step) if one), default=0)
+        )
+    told = [launch for launch in launches if launch.attempt in trained] or launches[-1:]
+    titles = [_title(launch, names.get(launch.attempt, "")) for launch in told]
+    mixed = len({device_key(title, launch.host) for title, launch in zip(titles, told, strict=True)}) > 1
     return Provenance(
-        device=title_of(name, last.device),
-        host=last.host,
-        img_per_s=epoch.img_per_s if epoch else None,
-        commit=last.git_commit,
-        versions=last.versions,
+        devices=distinct(titles),
+        hosts=distinct(launch.host for launch in told),
+        img_per_s=tail.epoch.img_per_s if tail.epoch and not mixed else None,
+        commits=distinct(launch.git_commit for launch in told),
+        versions=distinct(f"{name} {version}" for launch in told for name, version in launch.versions.items()),
         launches=len(launches),
+        mixed=mixed,
     )
 
 
-def _device_name(run: Run) -> str:
+def distinct(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return each text once, in the order in which they came; none is empty."""
+    return tuple(text for text in dict.fromkeys(texts) if text)
+
+
+def _title(launch: records.Launch, name: str) -> str:
+    return title_of(name or ("" if launch.device == "auto" else launch.device.partition(",")[0]), launch.device)
+
+
+def _newest_name(run: Run) -> str:
+    """Return what the hardware is called at the end of the records, which is all that need be read of one launch."""
     try:
         lines = files.read_end(run.metrics_path, _END_BYTES).splitlines()
     except OSError:
         return ""
-    found = [one.name if isinstance(one, records.Device) else one.device for one in _devices(lines)]
-    return found[-1] if found else ""
+    found = [_name(one) for one in records.decode_lines(line for line in lines if b'"device"' in line)]
+    return next((name for name in reversed(found) if name), "")
 
 
-def _devices(lines: list[bytes]) -> list[records.Device | records.Choice]:
-    wanted = (line for line in lines if b'"device"' in line)
-    return [one for one in records.decode_lines(wanted) if isinstance(one, records.Device | records.Choice)]
+def _name(record: records.Record) -> str:
+    match record:
+        case records.Device():
+            return record.name
+        case records.Choice():
+            return record.device
+    return ""
+
+
+def _look_through(run: Run, last_step: int) -> tuple[dict[int, str], set[int]]:
+    """Return what the hardware of each launch is called, and the launches of whose steps some are in the weights.
+
+    A resume at step s makes void what was done after s; who did nothing else has trained nothing of the run.
+
+    Args:
+        run: The run.
+        last_step: The newest step that counts.
+    """
+    names: dict[int, str] = {}
+    begun: list[tuple[int, int]] = []
+    attempt, named = 0, False
+    for line in whole_lines(run.metrics_path):
+        if not (b'"phase"' in line or (not named and b'"device"' in line)):
+            continue
+        for record in records.decode_lines([line]):
+            if isinstance(record, records.Phase):
+                named = named and record.attempt == attempt
+                attempt = record.attempt
+                if record.state == "running":
+                    begun.append((attempt, record.step))
+            elif name := _name(record):
+                names[attempt] = name
+                named = isinstance(record, records.Device)
+    trained, until = set[int](), last_step
+    for attempt, step in reversed(begun):
+        if step < until:
+            trained.add(attempt)
+        until = min(until, step)
+    return names, trained

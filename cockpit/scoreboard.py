@@ -6,12 +6,13 @@ stands apart, with why it does not count.
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Literal
 
 import msgspec
 
 from cockpit import seed_tables, status
-from cockpit.provenance import Provenance
+from cockpit.provenance import Provenance, distinct
 from cockpit.status import RunInfo
 from nets import MODELS
 from nets.spec import Source
@@ -39,8 +40,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """0-1."""
     epochs: int
     """Planned."""
-    elapsed_s: float
-    """Training seconds."""
+    elapsed_s: float | None
+    """Training seconds; None where it was trained on hardware of several kinds."""
     launched: float | None
     """Wall clock of the newest launch, unix seconds."""
     made: Provenance
@@ -160,7 +161,7 @@ def _result(info: RunInfo, made: Provenance) -> Result | None:
         top1=info.test.top1,
         top5=info.test.top5,
         epochs=info.epochs,
-        elapsed_s=info.elapsed_s,
+        elapsed_s=None if made.mixed else info.elapsed_s,
         launched=info.launched,
         made=made,
     )
@@ -201,7 +202,7 @@ def _row(dataset: str, model: str, results: Sequence[Result], standing: str | No
     params = MODELS[model].params if model in MODELS else None
     top1, top1_spread = _mean([each.top1 for each in results])
     top5, top5_spread = _mean([each.top5 for each in results])
-    alike = len({each.made.key for each in results}) == 1
+    alike = len({each.made.key for each in results}) == 1 and not results[0].made.mixed
     speeds = [each.made.img_per_s for each in results if each.made.img_per_s]
     return Row(
         model=model,
@@ -213,11 +214,11 @@ def _row(dataset: str, model: str, results: Sequence[Result], standing: str | No
         top1_spread=top1_spread,
         top5=top5,
         top5_spread=top5_spread,
-        elapsed_s=_mean([each.elapsed_s for each in results])[0] if alike else None,
+        elapsed_s=_mean([each.elapsed_s for each in results if each.elapsed_s is not None])[0] if alike else None,
         img_per_s=_mean(speeds)[0] if alike else None,
-        devices=_distinct(each.made.device for each in results),
-        commits=_distinct(each.made.commit for each in results),
-        versions=_distinct(f"{name} {version}" for each in results for name, version in each.made.versions.items()),
+        devices=distinct(chain.from_iterable(each.made.devices for each in results)),
+        commits=distinct(chain.from_iterable(each.made.commits for each in results)),
+        versions=distinct(chain.from_iterable(each.made.versions for each in results)),
         seed_figure=_figure(model, dataset, "seed", top1, top1_spread),
         peer_figure=_figure(model, dataset, "peer", top1, top1_spread),
         runs=tuple(each.run for each in results),
@@ -229,10 +230,6 @@ def _mean(values: Sequence[float]) -> tuple[float | None, float | None]:
     if not values:
         return None, None
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
-
-
-def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(text for text in dict.fromkeys(texts) if text)
 
 
 def _figure(model: str, dataset: str, source: Source, mean: float | None, spread: float | None) -> Figure | None:

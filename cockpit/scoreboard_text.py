@@ -99,10 +99,10 @@ def _other(result: Result) -> list[str]:
         result.why_not,
         _share(result.top1),
         _share(result.top5),
-        _time(result.elapsed_s),
+        "" if result.elapsed_s is None else _time(result.elapsed_s),
         "" if made.img_per_s is None else f"{made.img_per_s:,.0f}",
-        made.device,
-        _commits([made.commit]),
+        ", ".join(made.devices),
+        _commits(made.commits),
     ]
 
 
@@ -144,7 +144,7 @@ def notes(board: Board) -> list[str]:
         for figure in (row.seed_figure, row.peer_figure):
             if figure and figure.verdict and figure.note:
                 lines.append(f"{row.model} on {_title(row.dataset)}: {_share(figure.top1)} is {figure.note}.")
-    made = dict.fromkeys(f"{n} {v}" for each in (*board.results, *board.others) for n, v in each.made.versions.items())
+    made = dict.fromkeys(version for each in (*board.results, *board.others) for version in each.made.versions)
     if made:
         lines.append(f"Made with {', '.join(made)}.")
     return lines
@@ -229,9 +229,9 @@ def _flat_other(result: Result) -> dict[str, Any]:
         "top5": result.top5,
         "elapsed_s": result.elapsed_s,
         "img_per_s": made.img_per_s,
-        "device": made.device,
-        "commit": made.commit,
-        "versions": ", ".join(f"{name} {version}" for name, version in made.versions.items()),
+        "device": ", ".join(made.devices),
+        "commit": ", ".join(made.commits),
+        "versions": ", ".join(made.versions),
         "runs": (result.run,),
     }
 

@@ -21,7 +21,12 @@ from cockpit.status import RunInfo, TestScores
 from cockpit.store import Run
 
 H200 = Provenance(
-    device="NVIDIA H200", host="a", img_per_s=40_000.0, commit="0123456789ab+", versions={"torch": "2.9.0"}, launches=1
+    devices=("NVIDIA H200",),
+    hosts=("a",),
+    img_per_s=40_000.0,
+    commits=("0123456789ab+",),
+    versions=("torch 2.9.0",),
+    launches=1,
 )
 
 
@@ -141,7 +146,7 @@ def test_an_untested_run_counts_nowhere_and_is_told_of_in_its_row():
 
 def test_time_and_speed_are_of_one_kind_of_hardware_or_left_out():
     infos = [run(seed=0), run(seed=1)]
-    a100 = msgspec.structs.replace(H200, device="NVIDIA A100")
+    a100 = msgspec.structs.replace(H200, devices=("NVIDIA A100",))
     (row,) = make_board(infos, {infos[0].id: H200, infos[1].id: a100}, whole=False).rows
     assert (row.elapsed_s, row.img_per_s, row.devices) == (None, None, ("NVIDIA A100", "NVIDIA H200"))
     (row,) = make_board(infos, {info.id: H200 for info in infos}, whole=False).rows
@@ -149,8 +154,8 @@ def test_time_and_speed_are_of_one_kind_of_hardware_or_left_out():
 
 
 def test_a_cpu_is_that_of_a_machine_and_a_card_is_one_of_its_kind():
-    assert Provenance(device="cpu", host="a").key != Provenance(device="cpu", host="b").key
-    assert H200.key == msgspec.structs.replace(H200, host="b").key
+    assert Provenance(devices=("cpu",), hosts=("a",)).key != Provenance(devices=("cpu",), hosts=("b",)).key
+    assert H200.key == msgspec.structs.replace(H200, hosts=("b",)).key
     assert provenance.title_of("cuda:1 NVIDIA H200") == "NVIDIA H200"
     assert provenance.title_of("cuda:0 NVIDIA H200", "cuda:0,cuda:1") == "2 × NVIDIA H200"
     assert provenance.title_of("cuda:0 NVIDIA H200 (1 of 4)", "cuda,cuda") == "4 × NVIDIA H200", "of two nodes"
@@ -172,12 +177,12 @@ def test_csv_has_a_line_for_each_row_with_the_folders():
 def test_json_reads_back():
     made = board(run(), run("vgg16_bn", change={"epochs": 3}), whole=True)
     assert msgspec.json.decode(scoreboard_text.encode(made, "json"), type=Board) == made
-    assert json.loads(scoreboard_text.encode(made, "json"))["results"][0]["made"]["device"] == "NVIDIA H200"
+    assert json.loads(scoreboard_text.encode(made, "json"))["results"][0]["made"]["devices"] == ["NVIDIA H200"]
 
 
 def test_text_from_outside_stays_text_in_markdown():
     hostile = "a|b\n# big [x](javascript:1) <script> `c` \x1b[31m"
-    made = msgspec.structs.replace(H200, device=hostile, versions={hostile: hostile}, commit=hostile)
+    made = msgspec.structs.replace(H200, devices=(hostile,), versions=(hostile,), commits=(hostile,))
     text = scoreboard_text.markdown(board(run(model="resnet18"), run("vgg16_bn", change={"epochs": 3}), made=made))
     assert "\x1b" not in text
     assert "\n# big" not in text
@@ -189,10 +194,10 @@ def test_text_from_outside_stays_text_in_markdown():
 
 def test_the_standing_of_a_real_run(tiny_run):
     info, made = status.describe(tiny_run), provenance.trace(tiny_run)
-    assert made.device == "cpu"
-    assert made.host == liveness.host_name()
+    assert made.devices == ("cpu",)
+    assert made.hosts == (liveness.host_name(),)
     assert made.img_per_s
-    assert made.versions["torch"]
+    assert any(version.startswith("torch ") for version in made.versions)
     found = scoreboard.make_board([info], {info.id: made})
     (result,) = found.others
     assert result.run == tiny_run.id
@@ -208,7 +213,7 @@ def test_a_run_that_is_kept_for_good_tells_the_same_and_nothing_of_its_machine(t
     for told in (str(tiny_run.path.parent), f'"{socket.gethostname()}"', sys.executable, liveness.boot_id(), "/"):
         assert told not in whole
     made = provenance.trace(Run(Path(after.path)))
-    assert made == msgspec.structs.replace(provenance.trace(tiny_run), host="")
+    assert made == msgspec.structs.replace(provenance.trace(tiny_run), hosts=())
 
 
 def test_what_cannot_be_read_is_unknown(tmp_path):
