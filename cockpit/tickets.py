@@ -203,16 +203,26 @@ def locked(root: Path) -> Iterator[None]:
         QueueBusyError: When another process keeps it.
         CockpitError: When it cannot be written.
     """
-    with contextlib.ExitStack() as stack:
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            handle = files.open_to_append(root / _LOCK)
-            stack.callback(os.close, handle)
-            _wait_for_lock(handle, root)
-            yield
-        except OSError as error:
-            remedy = "make room there" if error.errno == errno.ENOSPC else "choose another folder with --runs"
-            raise CockpitError(f"the queue of {root} cannot be written: {error.strerror}; {remedy}") from error
+    with told_of(root), contextlib.ExitStack() as stack:
+        root.mkdir(parents=True, exist_ok=True)
+        handle = files.open_to_append(root / _LOCK)
+        stack.callback(os.close, handle)
+        _wait_for_lock(handle, root)
+        yield
+
+
+@contextlib.contextmanager
+def told_of(root: Path) -> Iterator[None]:
+    """Turn what a disk refuses, locks too, into a sentence on the queue of a folder of runs.
+
+    Raises:
+        CockpitError: For every OSError within.
+    """
+    try:
+        yield
+    except OSError as error:
+        remedy = "make room there" if error.errno == errno.ENOSPC else "choose another folder with --runs"
+        raise CockpitError(f"the queue of {root} cannot be written: {error.strerror}; {remedy}") from error
 
 
 def _wait_for_lock(handle: int, root: Path) -> None:

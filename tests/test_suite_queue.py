@@ -1,5 +1,7 @@
 """A suite through the real queue: nothing is enqueued or trained twice, whoever is killed in the middle."""
 
+import errno
+import fcntl
 import json
 import os
 import random
@@ -14,6 +16,7 @@ from waiting import wait_for
 from cockpit import export, launch, records, status, suite
 from cockpit.cli import main
 from cockpit.dispatch import order, tick
+from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunStore
 from cockpit.suite import fill
@@ -94,6 +97,20 @@ def test_two_who_fill_at_once_do_not_find_the_same_missing(store):
     with fill._alone(store), pytest.raises(QueueBusyError, match="ask again"):
         fill.fill(store, suite.rows("resnet18"), device="cpu")
     assert store.list() == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_disk_without_locks_is_told_in_a_sentence(store, monkeypatch, capsys, number):
+    run = store.create(Recipe().complete())
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert main(["suite", "--enqueue", "--device", "cpu", "--runs", str(store.root)]) == 2
+    assert f"cannot be written: {os.strerror(number)}; choose another folder" in capsys.readouterr().err
+    with pytest.raises(CockpitError, match=rf"\.lock cannot be written: {os.strerror(number)}"):
+        run.lock()
 
 
 def test_each_is_trained_once(tmp_path, data_dir, monkeypatch):

@@ -22,7 +22,7 @@ def hold(path: Path, busy: str) -> int:
 
     Raises:
         RunBusyError: When another process holds it.
-        CockpitError: When it cannot be made or opened.
+        CockpitError: When it cannot be made, opened or locked.
     """
     home = path.parent
     try:
@@ -37,4 +37,7 @@ def hold(path: Path, busy: str) -> int:
     except BlockingIOError:
         os.close(handle)
         raise RunBusyError(f"run {home.name} {busy}") from None
+    except OSError as error:  # a disk without locks
+        os.close(handle)
+        raise files.unwritable(path, error) from error
     return handle

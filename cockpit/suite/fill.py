@@ -121,17 +121,22 @@ def _pace(store: RunStore, infos: Sequence[status.RunInfo], title: str, batch_si
 def _alone(store: RunStore) -> Iterator[None]:
     """Let nobody else fill the queue of a folder with a suite meanwhile: both would find the same runs missing."""
     path = store.root / _LOCK
-    try:
-        store.root.mkdir(parents=True, exist_ok=True)
-        handle = files.open_to_append(path)
-    except OSError as error:
-        raise files.unwritable(path, error) from error
+    with contextlib.ExitStack() as stack:
+        try:
+            store.root.mkdir(parents=True, exist_ok=True)
+            handle = files.open_to_append(path)
+        except OSError as error:
+            raise files.unwritable(path, error) from error
+        stack.callback(os.close, handle)
+        with tickets.told_of(store.root):
+            _lock(handle, store)
+        yield
+
+
+def _lock(handle: int, store: RunStore) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
     except BlockingIOError:
         raise tickets.QueueBusyError(
             f"another `cockpit suite --enqueue` just fills the queue of {store.root}; ask again when it is done"
         ) from None
-    finally:
-        os.close(handle)
