@@ -159,6 +159,19 @@ def device_of(run: Run) -> str:
     return launches[-1].device or "auto" if launches else "auto"
 
 
+def device_again(run: Run, place: str) -> tuple[str, str]:
+    """Return what a run goes on on there when nothing else is asked for, and a sentence where that is not what it had.
+
+    Args:
+        run: The run.
+        place: One of `PLACES`.
+    """
+    device = device_of(run)
+    if has(place, device):
+        return device, ""
+    return "auto", f"{device}, which {run.id} had, is not here: it goes on on auto"
+
+
 def check_resumable(run: Run, *, force: bool = False) -> None:
     """Raise CockpitError, with the reason and the remedy, when a run cannot be resumed; see `start` for `force`."""
     if place_of(run) != "slurm":

@@ -10,9 +10,12 @@ from tyro.conf import arg
 
 from cockpit import suite
 from cockpit.cli.common import duration, open_store, percent, print_json, print_table, say
+from cockpit.cli.fields import DeviceName
 from cockpit.cli.queue import tick
 from cockpit.datasets import is_ready
 from cockpit.export import counted
+from cockpit.recipe import Recipe
+from cockpit.store import RunStore
 from cockpit.suite import fill
 from cockpit.suite.plan import TO_ENQUEUE, Entry, Plan
 
@@ -55,8 +58,9 @@ class Suite:
     """A run of each. Default: 0, the recipe's own; 1,2,3 gives a spread."""
     epochs: Annotated[str, arg(metavar="N")] = ""
     """A rehearsal of so many epochs: another recipe, whose results count for no table. Default: the seed's 200."""
-    device: str = "auto"
-    """What to train on and to estimate for: auto, cpu, mps, cuda or cuda:<n>."""
+    device: DeviceName = ""
+    """What to train on and to estimate for, as `cockpit train` takes it. Default: auto, and what is resumed goes on on
+    what it had."""
     enqueue: bool = False
     """Put what is missing or broke off into the queue, the cheapest first."""
     retry: bool = False
@@ -70,11 +74,8 @@ class Suite:
         """Enqueue if that is asked for, then print how everything stands."""
         recipes = suite.rows(self.only, self.dataset, self.seeds, self.epochs)
         store = open_store(self.runs)
-        if self.enqueue:
-            enqueued = fill.fill(store, recipes, device=self.device, retry=self.retry)
-            say(f"{len(enqueued)} enqueued" if enqueued else "nothing is to be enqueued")
-            tick(store)
-        plan = fill.look(store, recipes, device=self.device, retry=self.retry)
+        refused = self._enqueue(store, recipes) if self.enqueue else {}
+        plan = fill.look(store, recipes, device=self.device or "auto", retry=self.retry, refused=refused)
         if self.json:
             print_json(plan)
             return 0
@@ -88,6 +89,18 @@ class Suite:
         if plan.total.runs and not self.enqueue:
             _say_what_to_do(plan, [entry.dataset for entry in plan.entries])
         return 0
+
+    def _enqueue(self, store: RunStore, recipes: Sequence[Recipe]) -> dict[str, str]:
+        """Fill the queue and start what can start; return the runs that could not be enqueued, and why."""
+        try:
+            filled = fill.fill(store, recipes, device=self.device, retry=self.retry)
+            for line in (*filled.remarks, *(f"{run}: left to you: {why}" for run, why in filled.refused.items())):
+                say(line)
+            anything = filled.runs or filled.refused
+            say(f"{len(filled.runs)} enqueued" if anything else "nothing is to be enqueued")
+        finally:  # what waits is to start, whatever cannot be enqueued
+            tick(store)
+        return filled.refused
 
 
 def _print_entries(entries: Sequence[Entry], *, with_seed: bool) -> None:

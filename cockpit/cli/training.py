@@ -179,15 +179,12 @@ class Resume(Launching):
         """Start the trainer again."""
         store = open_store(self.runs)
         run = store.get(self.run)
-        command = self if self.device else dataclasses.replace(self, device=self._had(run))
-        return command._go_on(store, run)
-
-    def _had(self, run: Run) -> str:
-        device = places.device_of(run)
-        if places.has(self.where or places.place_of(run), device):
-            return device
-        say(f"{device}, which {run.id} had, is not here: it goes on on auto")
-        return "auto"
+        if self.device:
+            return self._go_on(store, run)
+        device, remark = places.device_again(run, self.where or places.place_of(run))
+        if remark:
+            say(remark)
+        return dataclasses.replace(self, device=device)._go_on(store, run)
 
     def _go_on(self, store: RunStore, run: Run) -> int:
         place, settings = self._place(places.place_of(run), (), run)

@@ -4,10 +4,12 @@ import contextlib
 import fcntl
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
+from typing import NamedTuple
 
-from cockpit import devices, files, liveness, provenance, records, status, tickets
+from cockpit import devices, files, liveness, places, provenance, records, status, tickets
 from cockpit.device_names import first_of, may_be_card
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
@@ -19,11 +21,30 @@ from cockpit.suite.cost import Pace, pace
 from cockpit.suite.plan import MAX_FAILURES, TO_ENQUEUE, Entry, Plan, make_plan
 
 _LOCK = ".suite"
+_NONE: Mapping[str, str] = MappingProxyType({})
 _LOOKED_AT = 8
 """Runs of a network, the newest, whose speed is looked up: a folder may hold thousands."""
 
 
-def look(store: RunStore, recipes: Sequence[Recipe], *, device: str = "auto", retry: bool = False) -> Plan:
+class Filled(NamedTuple):
+    """What became of a suite that was put into the queue."""
+
+    runs: list[Run]
+    """Those that wait now, in the order in which they are to start."""
+    refused: dict[str, str]
+    """Those that could not be put there, by id, and why."""
+    remarks: list[str]
+    """Sentences on what goes on on another device than it had."""
+
+
+def look(
+    store: RunStore,
+    recipes: Sequence[Recipe],
+    *,
+    device: str = "auto",
+    retry: bool = False,
+    refused: Mapping[str, str] = _NONE,
+) -> Plan:
     """Return how a suite stands; nothing is changed.
 
     Args:
@@ -31,42 +52,61 @@ def look(store: RunStore, recipes: Sequence[Recipe], *, device: str = "auto", re
         recipes: The suite's rows, complete.
         device: What it is to be trained on, for the estimate.
         retry: Whether to count what failed too often as to be resumed.
+        refused: What `fill` just could not put into the queue: left to the user.
 
     Raises:
         CockpitError: When the device is not here.
     """
-    return _survey(store, recipes, device, retry=retry)[0]
+    return _survey(store, recipes, device, retry=retry, refused=refused)[0]
 
 
-def fill(store: RunStore, recipes: Sequence[Recipe], *, device: str = "auto", retry: bool = False) -> list[Run]:
-    """Put what is missing or broke off into the queue, the cheapest first, and return those runs.
+def fill(store: RunStore, recipes: Sequence[Recipe], *, device: str = "", retry: bool = False) -> Filled:
+    """Put what is missing or broke off into the queue, the cheapest first; a run that cannot be is passed over.
 
     What was enqueued stays so when it breaks off in the middle: the next time goes on from there.
 
+    Args:
+        store: The runs.
+        recipes: The suite's rows, complete.
+        device: What to train on. Empty: what is resumed goes on on what it had, the rest on `auto`.
+        retry: Whether to resume what failed too often.
+
     Raises:
-        CockpitError: When somebody else just does this, the device is not here, or the queue cannot be written.
+        CockpitError: When somebody else just does this, the device is not here, or no run can be made.
     """
     with _alone(store):
-        plan, ordered = _survey(store, recipes, device, retry=retry)
+        plan, ordered = _survey(store, recipes, device or "auto", retry=retry)
         wanted = [pair for pair in zip(plan.entries, ordered, strict=True) if pair[0].state in TO_ENQUEUE]
-        runs: list[Run] = []
+        filled = Filled([], {}, [])
         for again, group in groupby(wanted, key=_is_begun):
-            pairs = [*group]
             if again:
-                for entry, _ in pairs:
-                    run = Run(store.root / entry.run)
-                    order.enqueue_again(store, run, device=device)
-                    runs.append(run)
+                for entry, _ in group:
+                    _enqueue_again(store, Run(store.root / entry.run), device, filled)
             else:
-                runs += order.enqueue(store, [recipe for _, recipe in pairs], device=device)
-        return runs
+                filled.runs.extend(order.enqueue(store, [recipe for _, recipe in group], device=device or "auto"))
+        return filled
+
+
+def _enqueue_again(store: RunStore, run: Run, device: str, filled: Filled) -> None:
+    """Let a run that broke off wait again, or note why it cannot: its folder may be somebody else's."""
+    try:
+        again, remark = (device, "") if device else places.device_again(run, "local")
+        order.enqueue_again(store, run, device=again)
+    except CockpitError as error:
+        filled.refused[run.id] = str(error)
+        return
+    filled.runs.append(run)
+    if remark:
+        filled.remarks.append(remark)
 
 
 def _is_begun(pair: tuple[Entry, Recipe]) -> bool:
     return pair[0].state == "resume"
 
 
-def _survey(store: RunStore, recipes: Sequence[Recipe], device: str, *, retry: bool) -> tuple[Plan, list[Recipe]]:
+def _survey(
+    store: RunStore, recipes: Sequence[Recipe], device: str, *, retry: bool, refused: Mapping[str, str] = _NONE
+) -> tuple[Plan, list[Recipe]]:
     devices.check_device(device)
     infos = [status.describe(run, number=False) for run in store.list()]
     wanted = {(recipe.model, recipe.dataset) for recipe in recipes}
@@ -77,7 +117,8 @@ def _survey(store: RunStore, recipes: Sequence[Recipe], device: str, *, retry: b
     }
     title = title_here(device)
     known = _pace(store, infos, title, recipes[0].batch_size)
-    return make_plan(recipes, infos, failures, known, device=title, rehearsal=is_rehearsal(recipes), retry=retry)
+    rehearsal = is_rehearsal(recipes)
+    return make_plan(recipes, infos, failures, known, device=title, rehearsal=rehearsal, retry=retry, refused=refused)
 
 
 def title_here(device: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 import msgspec
@@ -13,7 +14,7 @@ from cockpit.suite.cost import Estimate, Pace, estimate, work
 State = Literal["done", "training", "waiting", "resume", "missing", "untested", "left"]
 """done: finished and tested; training: it goes on, as far as can be told; waiting: in the queue; resume: begun, and to
 be enqueued again; missing: not run; untested: finished, but its best checkpoint was not tested; left: to its user,
-because it failed twice, is Slurm's or cannot be read."""
+because it failed twice, is Slurm's, cannot be read or was refused by the queue."""
 
 STATES: tuple[State, ...] = ("done", "training", "waiting", "resume", "missing", "untested", "left")
 """Of several runs of one recipe the first of these tells how it stands; `missing` is none."""
@@ -93,6 +94,7 @@ def make_plan(
     device: str = "",
     rehearsal: bool = False,
     retry: bool = False,
+    refused: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Plan, list[Recipe]]:
     """Return how a suite stands, and the recipes in the order of its entries.
 
@@ -104,6 +106,7 @@ def make_plan(
         device: What the device is called.
         rehearsal: Whether the recipes are not the seed's.
         retry: Whether to resume what failed too often.
+        refused: Runs that were just refused by the queue, and why.
     """
     found: dict[tuple[str, str, int], list[status.RunInfo]] = {}
     for info in infos:
@@ -113,6 +116,8 @@ def make_plan(
     for recipe in recipes:
         same = [info for info in found.get((recipe.model, recipe.dataset, recipe.seed), ()) if info.recipe == recipe]
         entry = _judge(recipe, same, failures, retry=retry)
+        if entry.state == "resume" and entry.run in refused:
+            entry = msgspec.structs.replace(entry, state="left", detail=refused[entry.run])
         if entry.state in TO_ENQUEUE | UNDER_WAY:
             entry = msgspec.structs.replace(entry, left=estimate(recipe, entry.epochs - entry.epoch, known))
         judged.append(
