@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cockpit.recipe import Recipe, options
+from cockpit.recipe import options
 from cockpit.status import RunInfo, TestScores
 from nets.catalog import MODELS
 
@@ -55,18 +55,29 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """What `cockpit compare --json` prints."""
 
     differing: dict[str, list[str]]
-    """By field of the recipe, the value of each run, in the order of the runs."""
+    """By field of the recipe, the value of each run, in the order of the runs; "?" where one has no recipe."""
     runs: list[Figures]
     """What each has reached."""
 
 
-def differing(recipes: Sequence[Recipe | None]) -> dict[str, list[str]]:
-    """Return the fields in which recipes differ, with the value of each; one that cannot be read differs in all."""
-    fields = {
-        option.name: [UNKNOWN if recipe is None else option.text(getattr(recipe, option.name)) for recipe in recipes]
-        for option in options()
-    }
-    return {name: texts for name, texts in fields.items() if len(set(texts)) > 1}
+def differing(infos: Sequence[RunInfo]) -> dict[str, list[str]]:
+    """Return the fields in which the recipes of runs differ, with the value of each.
+
+    Network and dataset are known of an imported run, too. In the other fields one without a recipe is not compared; it
+    has a `UNKNOWN` there where others differ.
+    """
+    found = {}
+    for option in options():
+        texts = [option.text(getattr(info.recipe, option.name)) if info.recipe else UNKNOWN for info in infos]
+        known = {text for text, info in zip(texts, infos, strict=True) if info.recipe}
+        if option.name in ("model", "dataset"):
+            texts = [
+                text if info.recipe else getattr(info, option.name) for text, info in zip(texts, infos, strict=True)
+            ]
+            known = {*texts}
+        if len(known) > 1:
+            found[option.name] = texts
+    return found
 
 
 def figures(info: RunInfo, epochs: "Mapping[str, np.ndarray]", device: str = "") -> Figures:

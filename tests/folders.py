@@ -27,6 +27,14 @@ def make_run(store: RunStore, run_id: str = "", recipe: Recipe | None = None) ->
     return run
 
 
+def imported(store: RunStore, *, model: str = "resnet20", dataset: str = "digits") -> Run:
+    """Create a run of foreign weights, without them."""
+    said = results.Imported(
+        model=model, dataset=dataset, source="net.safetensors", sha256="0" * 64, normalization="theirs", time=STARTED
+    )
+    return store.create_imported(said, lambda _: None)
+
+
 def launched(run: Run, *, pid: int = 1, process_start_s: float = 0.0, attempt: int = 1, device: str = "cpu") -> Run:
     """Add a launch; the process it names by default is not a trainer, so the run is lost unless it says its end."""
     run.append_launch(

@@ -10,8 +10,6 @@ from cockpit import compare, provenance, status
 from cockpit.cli.common import duration, open_store, percent, print_json, print_table, say_outdated, tested
 from cockpit.cli.reading import read_series
 from cockpit.errors import CockpitError
-from cockpit.recipe import Recipe
-from cockpit.store import Run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Compare:
         if len(found) < 2:
             raise CockpitError("name two runs or more to compare; `cockpit runs` lists them")
         infos = [status.describe(run) for run in found]
-        apart = compare.differing([_recipe(run) for run in found])
+        apart = compare.differing(infos)
         rows = [
             compare.figures(info, read_series(run).snapshot().epochs, provenance.trace(run).device)
             for run, info in zip(found, infos, strict=True)
@@ -77,10 +75,3 @@ class Compare:
         )
         say_outdated(rows)
         return 0
-
-
-def _recipe(run: Run) -> Recipe | None:
-    try:
-        return run.recipe
-    except CockpitError:
-        return None

@@ -176,13 +176,16 @@ class CompareScreen(ChartScreen):
             return
         views = [run.view for run in self._compared]
         rows = [figures(v.info, v.curves.epochs, title_of(v.device.name) if v.device else "") for v in views]
-        apart = differing([run.recipe for run in self._compared])
+        apart = differing([run.made for run in self._compared])
         self._chosen = min(self._chosen, len(rows) - 1)
         colors = [self._colors[row.id] for row in rows]
         self.query_one(CompareTable).show(compare_columns(rows, apart, self._here()), colors, self._chosen)
         known = len(rows) == len(self._runs)
         count = f"{len(rows)} runs" if known else f"{len(rows)} of {len(self._runs)} runs, reading more…"
-        differ = f"they differ in {', '.join(apart)}" if apart else "their recipes are the same"
+        same = (
+            "their recipes are the same" if all(run.made.recipe for run in self._compared) else "nothing known differs"
+        )
+        differ = f"they differ in {', '.join(apart)}" if apart else same
         self.write("title", words(("compare", "bold $text-accent"), count, (plain(differ), "dim"), between="  "))
         self.write("chosen", self._describe(rows[self._chosen], apart))
 

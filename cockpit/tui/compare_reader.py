@@ -1,11 +1,9 @@
 """Follows the runs that are compared, from a thread."""
 
-import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cockpit.errors import CockpitError
-from cockpit.recipe import Recipe
+from cockpit.status import RunInfo
 from cockpit.store import Run
 from cockpit.tui.watch import RunReader, RunView
 
@@ -18,8 +16,8 @@ class ComparedRun(NamedTuple):
 
     view: RunView
     """Its curves and figures."""
-    recipe: Recipe | None
-    """What it trains; None when that cannot be read."""
+    made: RunInfo
+    """Its row as it was first: what it was made with, also when it is deleted meanwhile."""
 
 
 class CompareReader:
@@ -28,7 +26,6 @@ class CompareReader:
     def __init__(self, runs: Sequence[Run]) -> None:
         """Begin without having read anything."""
         self._readers = {run.id: RunReader(run) for run in runs}
-        self._runs = {run.id: run for run in runs}
         self._known: dict[str, ComparedRun] = {}
 
     def smooth(self, half_lives: "Mapping[Metric, float]") -> None:
@@ -42,8 +39,8 @@ class CompareReader:
         for run_id, reader in list(self._readers.items()):
             for view in reader.look():
                 changed = True
-                recipe = self._known[run_id].recipe if run_id in self._known else self._recipe(run_id)
-                self._known[run_id] = ComparedRun(view, recipe)
+                made = self._known[run_id].made if run_id in self._known else view.info
+                self._known[run_id] = ComparedRun(view, made)
                 if not self._readers.keys() <= self._known.keys():
                     yield self._found()
         if changed and self._readers.keys() <= self._known.keys():
@@ -55,8 +52,3 @@ class CompareReader:
 
     def _found(self) -> tuple[ComparedRun, ...]:
         return tuple(self._known[run_id] for run_id in self._readers if run_id in self._known)
-
-    def _recipe(self, run_id: str) -> Recipe | None:
-        with contextlib.suppress(CockpitError):
-            return self._runs[run_id].recipe
-        return None

@@ -11,7 +11,19 @@ import sys
 import generator
 import numpy as np
 import pytest
-from folders import device, epoch_record, finished, launched, live, make_run, phase, step, with_test, write
+from folders import (
+    device,
+    epoch_record,
+    finished,
+    imported,
+    launched,
+    live,
+    make_run,
+    phase,
+    step,
+    with_test,
+    write,
+)
 
 from cockpit import liveness, records, status
 from cockpit.cli import main
@@ -19,7 +31,7 @@ from cockpit.cli.follow import Watchman
 from cockpit.cli.reading import read_series
 from cockpit.recipe import usual_recipe
 from cockpit.series.smoothing import ema
-from cockpit.store import RunStore
+from cockpit.store import Run, RunStore
 
 FIRST, SECOND = "20251123-141000-resnet20-digits-0001", "20251123-150000-resnet20-digits-0002"
 
@@ -143,6 +155,18 @@ def test_the_device_is_named_by_its_card(store, capsys):
     assert "NVIDIA H200" in said(store, capsys, "compare", FIRST, SECOND)
     found = json.loads(said(store, capsys, "compare", FIRST, SECOND, "--json"))["runs"]
     assert [row["device"] for row in found] == ["NVIDIA H200", "cpu"]
+
+
+def test_an_imported_run_is_compared_in_what_is_known_of_it(store, capsys):
+    run, other = trained(store, FIRST), trained(store, SECOND, lr=0.05)
+    same, vgg = imported(store), imported(store, model="vgg16_bn")
+
+    def apart(*runs: Run) -> dict[str, list[str]]:
+        return json.loads(said(store, capsys, "compare", *(run.id for run in runs), "--json"))["differing"]
+
+    assert apart(same, run) == {}
+    assert apart(vgg, run) == {"model": ["vgg16_bn", "resnet20"]}
+    assert apart(run, other, same) == {"lr": ["0.1", "0.05", "?"]}
 
 
 def test_one_run_twice_is_no_comparison(store, capsys):

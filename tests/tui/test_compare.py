@@ -3,7 +3,20 @@
 import generator
 import numpy as np
 import pytest
-from folders import device, epoch_record, finished, live, make_run, screen_text, settle, step, toasts, with_test, write
+from folders import (
+    device,
+    epoch_record,
+    finished,
+    imported,
+    live,
+    make_run,
+    screen_text,
+    settle,
+    step,
+    toasts,
+    with_test,
+    write,
+)
 
 from cockpit.compare import differing, figures
 from cockpit.recipe import usual_recipe
@@ -254,11 +267,20 @@ async def test_hostile_names_and_damaged_runs_are_compared_as_they_stand(app, st
         assert "\x1b" not in app.screen.query_one("#chosen").render().plain
 
 
-def test_only_fields_that_differ_are_told_with_every_value():
-    recipes = [usual_recipe("resnet20", "digits", "seed", lr=lr).complete() for lr in (0.1, 0.1, 0.3)]
-    assert differing(recipes) == {"lr": ["0.1", "0.1", "0.3"]}
-    assert differing(recipes[:2]) == {}
-    assert differing([recipes[0], None])["model"] == ["resnet20", "?"]
+def test_only_fields_that_differ_are_told_with_every_value(store):
+    recipes = [usual_recipe("resnet20", "digits", "seed", lr=lr) for lr in (0.1, 0.1, 0.3)]
+    infos = [describe(make_run(store, recipe=recipe)) for recipe in recipes]
+    assert differing(infos) == {"lr": ["0.1", "0.1", "0.3"]}
+    assert differing(infos[:2]) == {}
+    (broken := make_run(store)).path.joinpath("recipe.json").write_text("{")
+    assert differing([infos[0], describe(broken)]) == {"model": ["resnet20", "?"], "dataset": ["digits", "?"]}
+
+
+async def test_an_imported_run_differs_in_what_is_known_of_it(app, store):
+    runs = [*several(store, num_runs=1), imported(store)]
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(app, pilot, runs)
+        assert "nothing known differs" in screen_text(app)
 
 
 def test_a_run_that_has_done_nothing_has_figures(store):
