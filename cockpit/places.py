@@ -114,13 +114,9 @@ def settings_of(run: Run | None, flags: Sequence[str] = ()) -> Settings:
     return read_settings(flags, before.settings if before else None)
 
 
-def tell_settings() -> str:
-    """Return in words what a new job asks of Slurm by the user's defaults.
-
-    Raises:
-        CockpitError: When something is wrong with the file of them.
-    """
-    return f"sbatch {' '.join(read_settings().options())} (defaults: {config_path()})"
+def tell_settings(settings: Settings) -> str:
+    """Return in words what a new job asks of Slurm by the user's defaults."""
+    return f"sbatch {' '.join(settings.options())} (defaults: {config_path()})"
 
 
 def preview(run: Run, *, device: str, sample_s: float | None, settings: Settings) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # a screen that is opened brings what it reads; the first pai
     from cockpit.rehearsal import Outlook
     from cockpit.reports import Report
     from cockpit.results import Answer, TestReport
+    from cockpit.settings import Settings
     from cockpit.status import RunInfo
     from cockpit.store import Run
     from cockpit.tui.compare_reader import ComparedRun
@@ -69,7 +70,7 @@ class ChoicesRead(Message):
         self,
         datasets: tuple[tuple[DatasetSpec, bool], ...],
         devices: dict[str, tuple[tuple[str, str], ...]],
-        settings: str,
+        settings: Settings | None = None,
         mistake: str = "",
     ) -> None:
         """Carry what there is to choose from.
@@ -77,7 +78,7 @@ class ChoicesRead(Message):
         Args:
             datasets: The datasets, each with whether its images are here.
             devices: The devices of each place, as (value, what it is).
-            settings: What a job would ask of Slurm, in words.
+            settings: What a job would ask of Slurm; None where that is not known.
             mistake: What is wrong with the file of these settings, if anything.
         """
         super().__init__()

@@ -9,13 +9,14 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import OptionList
 
-from cockpit import launch, places, tickets
+from cockpit import launch, places, slurm, tickets
 from cockpit.datasets import DATASETS, EMBEDDED, DatasetSpec, is_ready, list_datasets
 from cockpit.device_names import count, names_of, normal, short
 from cockpit.dispatch.slots import Slot, read_slots
 from cockpit.dispatch.standing import read_queue
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
+from cockpit.settings import Settings
 from cockpit.store import Run
 from cockpit.tui.device_menu import DeviceMenu
 from cockpit.tui.menus import Menu, dataset_lines, describe_dataset, place_lines
@@ -68,7 +69,8 @@ class PlacesPane(TellsErrors, Vertical):
         self._devices = {place: dict(_DEVICES) for place in self._places}
         self._slots: tuple[Slot, ...] = ()
         self._also: dict[str, str] = {}
-        self._settings = self.mistake = self.silence = self._wanted = ""
+        self._settings: Settings | None = None
+        self.mistake = self.silence = self._wanted = ""
 
     def compose(self) -> ComposeResult:
         """Lay out the lists."""
@@ -120,7 +122,10 @@ class PlacesPane(TellsErrors, Vertical):
     def mistake_with(self, recipe: Recipe) -> str:
         """Return what is wrong with training a recipe on what is chosen; nothing when it can be."""
         try:
-            launch.check_shared(recipe.complete(), normal(self.device))
+            device = normal(self.device)
+            if self.place == "slurm" and self._settings:
+                device = slurm.all_devices(device, self._settings)
+            launch.check_shared(recipe.complete(), device)
         except CockpitError as error:
             return str(error)
         return ""
@@ -170,7 +175,9 @@ class PlacesPane(TellsErrors, Vertical):
         if focused == "device":
             return self._explain_device()
         if focused == "where":
-            title = (self._settings if self.place == "slurm" else "") or self._places[self.place]
+            title = self._places[self.place]
+            if self.place == "slurm" and self._settings:
+                title = places.tell_settings(self._settings)
             return words((self.place, "bold"), plain(title), between="  ")
         return None
 
@@ -204,9 +211,9 @@ class PlacesPane(TellsErrors, Vertical):
     @work(thread=True, exclusive=True, exit_on_error=False, group="choices")
     def _read(self, like: Run | None) -> None:
         datasets = tuple((spec, is_ready(spec.name)) for spec in list_datasets())
-        settings = mistake = ""
+        settings, mistake = None, ""
         try:
-            settings = places.tell_settings()
+            settings = places.settings_of(None)
         except CockpitError as error:
             mistake = str(error)
         self.post_message(ChoicesRead(datasets, self._survey(), settings, mistake))

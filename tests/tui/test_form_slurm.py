@@ -138,3 +138,21 @@ async def test_all_the_cards_that_gres_grants_are_one_of_the_devices(fake, digit
         await settle(pilot, lambda: isinstance(app.screen, RunScreen))
     (run,) = store.list()
     assert [(one.device, one.job) for one in run.submissions()][-1] == (four, "17")
+
+
+async def test_the_devices_of_all_nodes_share_the_batch(fake, app, store, tmp_path, monkeypatch):
+    fake("sbatch", "exit 1")
+    config = tmp_path / "config.toml"
+    config.write_text("[slurm]\nnodes = 4\n")
+    monkeypatch.setenv("COCKPIT_CONFIG", str(config))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: isinstance(app.screen, NewRunScreen) and "this machine" in screen_text(app))
+        app.screen.query_one("#batch_size", Input).value = "3"
+        await settle(pilot, lambda: "enter launches this" in screen_text(app))
+        await pilot.press("tab", "tab", "down")
+        sentence = "batch size 3 is smaller than the 4 devices that share it"
+        await settle(pilot, lambda: sentence in " ".join(screen_text(app).split()))
+        await pilot.press("enter")
+        assert isinstance(app.screen, NewRunScreen)
+    assert not store.list()

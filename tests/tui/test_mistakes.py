@@ -139,7 +139,7 @@ async def test_a_device_that_vanished_while_the_form_was_open_is_refused(app, st
         menu = screen.query_one("#device", Menu)
         await settle(pilot, lambda: "cpu" in [option.id for option in menu.options])
         screen.query_one(PlacesPane).post_message(
-            ChoicesRead(((datasets.DATASETS["digits"], True),), {"local": (("cuda:9", "pulled out"),)}, "")
+            ChoicesRead(((datasets.DATASETS["digits"], True),), {"local": (("cuda:9", "pulled out"),)})
         )
         await settle(pilot, lambda: menu.chosen == "cuda:9")
         await pilot.press("enter")
