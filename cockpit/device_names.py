@@ -5,6 +5,7 @@ so `0,1` is `cuda:0,cuda:1`. `cuda,cuda` is any two cards.
 """
 
 import re
+from collections.abc import Callable
 
 from cockpit.errors import CockpitError
 
@@ -65,6 +66,35 @@ def is_open(device: str) -> bool:
 def may_be_card(device: str) -> bool:
     """Tell whether what a run asks for may come to be a card, as `auto` does where there is one."""
     return any(name not in (CPU, "mps") for name in names_of(device))
+
+
+def visible(said: str, num_cards: int, uuid_of: Callable[[int], str]) -> list[int | str]:
+    """Return the cards that CUDA_VISIBLE_DEVICES leaves, in the order in which `cuda:<n>` counts them, as CUDA does.
+
+    What follows a name that is none is not read, and a card that is named twice leaves none.
+
+    Args:
+        said: The variable's value: ordinals in the order of the PCI bus, or UUIDs, also cut short.
+        num_cards: How many cards there are.
+        uuid_of: The UUID of a card by its ordinal; empty when it does not answer.
+
+    Returns:
+        Ordinals; the UUID of a part of a card (MIG), which has none.
+    """
+    cards: list[int | str] = []
+    for name in (word.strip() for word in said.split(",", MOST)[:MOST]):
+        if name.startswith("MIG-"):
+            found: list[int | str] = [name]
+        elif name.startswith("GPU-"):
+            found = [number for number in range(num_cards) if uuid_of(number).startswith(name)]
+        else:
+            found = [number for number in range(num_cards) if re.fullmatch(rf"\+?0*{number}", name)]
+        if len(found) != 1:
+            break
+        if found[0] in cards:
+            return []
+        cards += found
+    return cards
 
 
 def _one(name: str, typed: str) -> str:

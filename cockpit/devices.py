@@ -10,19 +10,20 @@ from typing import Any
 import msgspec
 import psutil
 
-from cockpit.device_names import CARD, count, is_open, may_be_card, names_of, normal
+from cockpit.device_names import CARD, count, is_open, may_be_card, names_of, normal, visible
 from cockpit.errors import CockpitError
 from cockpit.records import Device
 
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 _MOST_OWNERS = 3
 """Processes on a card that are named."""
 
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
-    """One NVIDIA card, as NVML numbers them."""
+    """One NVIDIA card."""
 
     index: int
-    """Ordinal; the run asks for it as `cuda:<index>`."""
+    """Ordinal among those that CUDA_VISIBLE_DEVICES leaves; a run asks for it as `cuda:<index>`."""
     name: str
     """Product name."""
     memory_bytes: int | None
@@ -51,7 +52,9 @@ class DriverError(CockpitError):
 
 
 def list_gpus() -> list[Gpu]:
-    """Return the NVIDIA cards of this host that answer; none where there is no driver.
+    """Return the NVIDIA cards that answer, of those that CUDA_VISIBLE_DEVICES leaves; none where there is no driver.
+
+    So they are what a trainer sees that is started from here, in its order.
 
     Raises:
         DriverError: When there is one and it fails, or all its cards are lost: nobody is to take the CPU unasked then.
@@ -68,9 +71,10 @@ def list_gpus() -> list[Gpu]:
         return []
     gpus, lost = [], None
     try:
-        for index in range(pynvml.nvmlDeviceGetCount()):
+        for index, card in enumerate(_visible_cards(pynvml.nvmlDeviceGetCount())):
+            ask = pynvml.nvmlDeviceGetHandleByUUID if isinstance(card, str) else pynvml.nvmlDeviceGetHandleByIndex
             try:
-                gpus.append(_read_gpu(index, pynvml.nvmlDeviceGetHandleByIndex(index)))
+                gpus.append(_read_gpu(index, ask(card)))
             except pynvml.NVMLError as error:  # "GPU is lost": the others are none the worse
                 lost = error
     except pynvml.NVMLError as error:
@@ -81,6 +85,19 @@ def list_gpus() -> list[Gpu]:
     if lost is not None and not gpus:
         raise DriverError(lost)
     return gpus
+
+
+def _visible_cards(num_cards: int) -> Sequence[int | str]:
+    import pynvml
+
+    def uuid_of(index: int) -> str:
+        with contextlib.suppress(pynvml.NVMLError):
+            uuid = pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(index))
+            return uuid.decode() if isinstance(uuid, bytes) else uuid
+        return ""
+
+    said = os.environ.get(_VISIBLE)
+    return range(num_cards) if said is None else visible(said, num_cards, uuid_of)
 
 
 def _read_gpu(index: int, handle: object) -> Gpu:
@@ -195,11 +212,18 @@ def check_device(name: str) -> str:
     num_cards = sum(value.startswith("cuda:") for value in known)
     for one in names_of(wanted):
         if one not in known and not (one == CARD and num_cards):
-            raise CockpitError(f"device {one!r} is not on this machine; choose one of {', '.join(known)}")
+            raise not_here(one, known)
     if is_open(wanted) and count(wanted) > num_cards:
         cards = f"{num_cards} card{'s' if num_cards != 1 else ''}"
         raise CockpitError(f"device {wanted!r} is {count(wanted)} cards and this machine has {cards}; ask for fewer")
     return wanted
+
+
+def not_here(device: str, known: Sequence[str]) -> CockpitError:
+    """Return the error of a device that is none of those that there are."""
+    said = os.environ.get(_VISIBLE)
+    hidden = f" (CUDA_VISIBLE_DEVICES is {said[:40]!r})" if said is not None and may_be_card(device) else ""
+    return CockpitError(f"device {device!r} is not on this machine{hidden}; choose one of {', '.join(known)}")
 
 
 def is_here(name: str) -> bool:
@@ -233,8 +257,8 @@ def settle(device: str, gpus: Sequence[Gpu]) -> str:
 
 
 def _is_any(device: str) -> bool:
-    """Tell whether any card will do; one of those that CUDA_VISIBLE_DEVICES leaves is torch's to choose."""
-    return is_open(device) or (device == CARD and not os.environ.get("CUDA_VISIBLE_DEVICES"))
+    """Tell whether any card will do."""
+    return is_open(device) or device == CARD
 
 
 def samples(device_type: str, index: int, name: str) -> Iterator[Device]:
@@ -242,7 +266,7 @@ def samples(device_type: str, index: int, name: str) -> Iterator[Device]:
 
     Args:
         device_type: "cuda", "mps" or "cpu".
-        index: Ordinal of a CUDA device in NVML's order.
+        index: Ordinal of a CUDA device, see `Gpu`.
         name: What the records call it.
     """
     process = psutil.Process()

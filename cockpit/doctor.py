@@ -8,6 +8,7 @@ import fcntl
 import importlib.metadata
 import json
 import locale
+import os
 import platform
 import re
 import shutil
@@ -156,9 +157,8 @@ def _machine() -> Iterator[Finding]:
             remedy="when nvidia-smi fails too, load the driver again or restart the machine",
         )
     elif "mps" not in titles:
-        yield Finding(
-            area="machine", what="NVIDIA driver", found="none (NVML)", state="note", remedy="it trains on the CPU"
-        )
+        found = "no card that CUDA_VISIBLE_DEVICES leaves" if "CUDA_VISIBLE_DEVICES" in os.environ else "none (NVML)"
+        yield Finding(area="machine", what="NVIDIA driver", found=found, state="note", remedy="it trains on the CPU")
 
 
 def _load_torch() -> dict:

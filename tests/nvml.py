@@ -21,6 +21,7 @@ def made_up(
     number: int = 0,
     lost: Collection[int] = (),
     busy: Collection[int] = (),
+    parts: Collection[str] = (),
     init: NVMLError | None = None,
     count: NVMLError | None = None,
 ) -> SimpleNamespace:
@@ -30,6 +31,7 @@ def made_up(
         number: How many cards there are.
         lost: Those that have fallen off the bus.
         busy: Those on which process 1 computes.
+        parts: The UUIDs of parts of cards (MIG).
         init: How NVML fails to begin.
         count: How it fails to count the cards.
     """
@@ -50,7 +52,9 @@ def made_up(
         nvmlShutdown=lambda: None,
         nvmlDeviceGetCount=lambda: answer(count, number),
         nvmlDeviceGetHandleByIndex=lambda index: answer(NVMLError(15, "GPU is lost") if index in lost else None, index),
-        nvmlDeviceGetName=lambda _: "NVIDIA A100",
+        nvmlDeviceGetHandleByUUID=lambda uuid: answer(None if uuid in parts else NVMLError(6, "Not Found"), uuid),
+        nvmlDeviceGetUUID=lambda index: f"GPU-{index}{index}-{index}",
+        nvmlDeviceGetName=lambda card: f"NVIDIA A100 {card}",
         nvmlDeviceGetMemoryInfo=lambda _: SimpleNamespace(used=1 << 29, total=80 << 30),
         nvmlDeviceGetUtilizationRates=unsupported,
         nvmlDeviceGetPowerUsage=unsupported,

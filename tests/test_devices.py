@@ -15,6 +15,7 @@ from cockpit.errors import CockpitError
 @pytest.fixture
 def nvml(monkeypatch):
     """A function that puts a made-up NVML in place."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return lambda **answers: monkeypatch.setitem(sys.modules, "pynvml", made_up(**answers))
 
 
@@ -79,8 +80,7 @@ def test_a_driver_that_fails_is_told_and_only_the_cpu_is_taken_then(nvml, answer
     assert memory_of("cuda:0") == (None, None)
 
 
-def test_any_card_is_the_freest_unless_the_user_says_which_there_are(nvml, monkeypatch):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+def test_any_card_is_the_freest_of_those_that_are_visible(nvml, monkeypatch):
     nvml(number=3, busy={0, 1})
     assert [settled(name) for name in ("cuda", "cuda,cuda", "cuda:1", "auto")] == [
         "cuda:2",
@@ -88,5 +88,39 @@ def test_any_card_is_the_freest_unless_the_user_says_which_there_are(nvml, monke
         "cuda:1",
         "auto",
     ]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    assert settled("cuda") == "cuda"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,2")
+    assert settled("cuda") == "cuda:1"
+
+
+def test_cards_are_those_that_are_visible_in_their_order(nvml, monkeypatch):
+    nvml(number=4, busy={3})
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
+    assert [(gpu.index, gpu.pids) for gpu in list_gpus()] == [(0, (1,)), (1, ())]
+    assert [check_device(name) for name in ("cuda:1", "cuda,cuda")] == ["cuda:1", "cuda,cuda"]
+    with pytest.raises(
+        CockpitError, match=r"'cuda:3' is not on this machine \(CUDA_VISIBLE_DEVICES is '3,1'\); choose"
+    ):
+        check_device("cuda:3")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert list_gpus() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "seen"),
+    [
+        ("2,0", [2, 0]),
+        (" 1 , 02", [1, 2]),
+        ("1,7,0", [1]),
+        ("0,-1,1", [0]),
+        ("-1", []),
+        ("NoDevFiles", []),
+        ("1,1", []),
+        ("GPU-22,GPU-11-1", [2, 1]),
+        ("GPU-", []),
+        ("MIG-a,MIG-b", ["MIG-a"]),
+    ],
+)
+def test_what_is_visible_is_read_as_cuda_reads_it(nvml, monkeypatch, said, seen):
+    nvml(number=3, parts={"MIG-a"})
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", said)
+    assert [gpu.name for gpu in list_gpus()] == [f"NVIDIA A100 {card}" for card in seen]

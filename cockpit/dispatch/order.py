@@ -11,7 +11,7 @@ import msgspec
 
 from cockpit import liveness, tickets
 from cockpit.device_names import may_be_card, names_of, normal
-from cockpit.devices import box_devices, check_device, list_gpus
+from cockpit.devices import box_devices, check_device, list_gpus, not_here
 from cockpit.dispatch.standing import read_queue
 from cockpit.errors import CockpitError
 from cockpit.launch import check_placement, check_shared
@@ -229,7 +229,7 @@ def set_slots(store: RunStore, device: str, slots: int) -> None:
     known = [name for name, _ in box_devices(list_gpus() if may_be_card(wanted) else [])]
     for name in names:
         if name not in known:
-            raise CockpitError(f"device {name!r} is not on this machine; choose one of {', '.join(known)}")
+            raise not_here(name, known)
     if not 0 <= slots <= tickets.MAX_SLOTS:
         raise CockpitError(f"slots is {slots}; it must be 0 to {tickets.MAX_SLOTS}")
     with tickets.locked(store.root):

@@ -1,7 +1,13 @@
 """Which devices are free, from what NVML and the launches say."""
 
+import sys
+
+from nvml import made_up
+
 from cockpit.devices import Gpu
-from cockpit.dispatch.slots import Holder, ancestors, make_slots
+from cockpit.dispatch.slots import Holder, ancestors, make_slots, read_slots
+from cockpit.store import RunStore
+from cockpit.tickets import Settings
 
 OURS, WORKER, THEIRS = 100, 101, 200
 
@@ -102,6 +108,18 @@ def test_memory_tells_of_programs_that_cannot_be_seen_from_a_container():
 def test_a_device_may_train_several_runs_or_none():
     found = slots([gpu(0)], [Holder("ours", "cpu", OURS)], {"cuda:0": 0, "cpu": 3})
     assert (found["cuda:0"].free, found["cpu"].free) == (0, 2)
+
+
+def test_the_cards_are_those_that_the_trainers_will_see(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", made_up(number=4, busy={3}))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
+    found = {slot.device: slot for slot in read_slots(RunStore(tmp_path), {}, Settings()).slots}
+    assert [(name, slot.free) for name, slot in found.items() if name.startswith("cuda")] == [
+        ("cuda:0", 0),
+        ("cuda:1", 1),
+    ]
+    assert found["cuda:0"].stranger == "another program (pid 1)"
+    assert found["cuda:1"].title.startswith("NVIDIA A100 1,")
 
 
 def test_a_process_descends_from_its_parents():
