@@ -1,4 +1,4 @@
-"""Whether all ranks begin at the same step with the same weights: each has read the run folder for itself."""
+"""Whether all ranks compute alike and begin alike: each has its own device, and reads the run folder for itself."""
 
 import zlib
 
@@ -8,6 +8,24 @@ from torch import Tensor, nn
 from cockpit.engine.checkpoint import LoopState
 from cockpit.engine.ranks import Ranks
 from cockpit.errors import CockpitError
+
+_PRECISIONS = ("fp32", "bf16")
+
+
+def compute_alike(ranks: Ranks, precision: str) -> None:
+    """See that all ranks compute in the same precision: what the recipe leaves open depends on each one's device.
+
+    Raises:
+        CockpitError: On all ranks, when one would compute in another; it is named.
+    """
+    everybody = ranks.gather(torch.tensor([int(precision == "bf16")])).flatten().tolist()
+    for rank in range(1, ranks.size):
+        if everybody[rank] != everybody[0]:
+            raise CockpitError(
+                f"{ranks.name(rank)} would compute in {_PRECISIONS[everybody[rank]]} and {ranks.name(0)} in "
+                f"{_PRECISIONS[everybody[0]]}: their devices are of different kinds; take devices of one kind, or a "
+                "new run with --precision fp32"
+            )
 
 
 def begin_alike(ranks: Ranks, state: LoopState, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:

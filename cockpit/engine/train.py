@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from cockpit import datasets, durable, records
 from cockpit.engine import probe
-from cockpit.engine.agreement import begin_alike
+from cockpit.engine.agreement import begin_alike, compute_alike
 from cockpit.engine.augment import batches, draw_plan
 from cockpit.engine.backend import Backend, choose_backend, make_exact
 from cockpit.engine.checkpoint import LoopState, load_last, take_snapshot, take_up_best
@@ -104,6 +104,8 @@ def begin(run: Run, device: str, journal: Journal, stop: StopFlag, ranks: Ranks 
 def choose(run: Run, backend: Backend, journal: Journal, ranks: Ranks | None) -> tuple[Backend, records.Choice]:
     """Return how the run's steps are computed: as its last attempt on this device did, else as the probe decides."""
     choice = run.choice(ranks.devices if ranks else backend.name)
+    if ranks is not None:  # before the first rank writes its choice: who reads late would hide behind it
+        compute_alike(ranks, choice.precision if choice else backend.precision)
     if choice is None and ranks is not None:
         choice = only_way(ranks.devices, backend, run.recipe.batch_norm)
         journal.write(choice, durable=True)
