@@ -32,7 +32,7 @@ class Compare:
         infos = [status.describe(run) for run in found]
         apart = compare.differing(infos)
         rows = [
-            compare.figures(info, read_series(run).snapshot().epochs, provenance.trace(run).device)
+            compare.figures(info, read_series(run).snapshot().epochs, ", ".join(provenance.trace(run).devices))
             for run, info in zip(found, infos, strict=True)
         ]
         if self.json:

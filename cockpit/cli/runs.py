@@ -26,7 +26,7 @@ from cockpit.cli.reading import alarms_of
 from cockpit.errors import CockpitError
 from cockpit.fields import check_sort, sort_rows
 from cockpit.jobs import JobInfo
-from cockpit.provenance import trace
+from cockpit.provenance import Provenance, trace
 from cockpit.query import parse
 from cockpit.recipe import Recipe
 from cockpit.results import told_loss, weights_of
@@ -148,7 +148,7 @@ class ShowRun:
             "alarms": alarms,
             "recipe": recipe,
             "launches": launches,
-            "device": made.device,
+            "device": ", ".join(made.devices),
             "submissions": submissions,
             "size_bytes": run.size_bytes(),
             "log": run.log_tail(_LOG_LINES),
@@ -166,7 +166,7 @@ class ShowRun:
             ("recipe", info.changes or "the seed's"),
             *([("tags", " ".join(info.tags))] if info.tags else []),
             *([("note", info.note)] if info.note else []),
-            *([("device", _device_line(made.device, launches[-1]))] if launches else []),
+            *([("device", _device_line(made, launches[-1]))] if launches else []),
             ("size", f"{whole['size_bytes'] / 1e6:.1f} MB"),
         ]
         if info.launched:
@@ -198,10 +198,11 @@ def _trained_facts(info: status.RunInfo, num_launches: int) -> list[tuple[str, s
     ]
 
 
-def _device_line(title: str, launch: records.Launch) -> str:
-    """Return the hardware as people know it, what was asked for where that is something else, and the machine."""
+def _device_line(made: Provenance, launch: records.Launch) -> str:
+    """Return the hardware as people know it, what was last asked for where that is something else, and the machines."""
+    title = ", ".join(made.devices)
     asked = f" ({launch.device})" if title and launch.device not in (title, "") else ""
-    return f"{title or launch.device}{asked} on {launch.host}"
+    return f"{title or launch.device}{asked} on {', '.join(made.hosts) or launch.host}"
 
 
 def _test_line(info: status.RunInfo) -> str:
