@@ -21,14 +21,14 @@ from typing import Any, BinaryIO
 from cockpit import records, status
 from cockpit.errors import CockpitError
 from cockpit.files import unwritable
-from cockpit.forms import require
+from cockpit.forms import LOG_NAME, require
 from cockpit.lines import LineTail
 from cockpit.recipe import options
 from cockpit.store import Run
 
 PREFIX = "events.out.tfevents."
-LOG_NAME = "export-log.txt"
-"""What a follower that nobody sees printed."""
+_OURS = ".cockpit"
+"""How our event files end; others that begin so are somebody else's, and stay."""
 _PORTION_BYTES = 1 << 20
 """Records are decoded in portions of so much."""
 _STEP = {"live/loss": "loss", "live/acc": "acc", "live/lr": "lr", "live/img_per_s": "img_per_s"}
@@ -92,7 +92,7 @@ class EventFolder:
         if self._file is not None:
             self._file.close()
         self._folder.mkdir(parents=True, exist_ok=True)
-        old = [path for path in self._folder.iterdir() if path.name.startswith(PREFIX)]
+        old = [path for path in self._folder.iterdir() if _is_ours(path.name)]
         handle, name = tempfile.mkstemp(prefix=".exporting-", dir=self._folder)
         file = _EventFile(handle)
         try:
@@ -105,7 +105,7 @@ class EventFolder:
                     if not file.append(record):
                         file.cut(record)
             file.flush()
-            os.replace(name, self._folder / f"{PREFIX}{_later(old):010d}.cockpit")
+            os.replace(name, self._folder / f"{PREFIX}{_later(old):010d}{_OURS}")
         except BaseException:
             file.close()
             with contextlib.suppress(OSError):
@@ -180,18 +180,25 @@ def write_events(run: Run, folder: Path, *, force: bool) -> None:
 
 
 def check_folder(folder: Path, *, force: bool) -> None:
-    """Raise CockpitError when a folder holds something else than event files, or those and they are to stay."""
+    """Raise CockpitError when a folder holds something else than event files of ours, or those and they are to stay."""
     try:
         names = [path.name for path in folder.iterdir()]
     except FileNotFoundError:
         return
     except OSError as error:
         raise unwritable(folder, error) from error
-    strange = [name for name in names if not name.startswith((PREFIX, ".exporting-")) and name != LOG_NAME]
+    strange = [name for name in names if not _is_ours(name) and not name.startswith(".exporting-") and name != LOG_NAME]
     if strange:
-        raise CockpitError(f"{folder} holds other files than a run's events ({strange[0]}); choose another with --out")
+        raise CockpitError(
+            f"{folder} holds other files than events that cockpit wrote of a run ({strange[0]}); choose another with "
+            "--out"
+        )
     if names and not force:
         raise CockpitError(f"{folder} is there already; --replace writes it anew")
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIX) and name.endswith(_OURS)
 
 
 def follow_events(run: Run, folder: Path, poll_s: float) -> None:

@@ -11,6 +11,8 @@ FORMATS = (*SUFFIXES, "tensorboard")
 """All of them."""
 NETWORKS = frozenset({"safetensors", "onnx", "torch"})
 """Those that hold the network, and are compared with it."""
+LOG_NAME = "export-log.txt"
+"""What an export that nobody may see printed, beside what it made."""
 
 
 _PACKAGES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "tensorboard": ("tensorboard",)}

@@ -15,6 +15,7 @@ from cockpit import files, liveness, records, status
 from cockpit.device_names import count, first_of
 from cockpit.devices import check_device, settled
 from cockpit.errors import CockpitError
+from cockpit.forms import LOG_NAME
 from cockpit.recipe import Recipe
 from cockpit.store import Run
 from nets.catalog import MODELS
@@ -232,21 +233,15 @@ def start_classify(run: Run, paths: Sequence[Path], *, device: str = "auto") -> 
 
 
 def start_export(run: Run, formats: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
-    """Start a process that exports a run into a folder; what it has to say is in its stderr.
+    """Start a process that exports a run into a folder, and goes on without us; what it says is in the folder's log.
 
-    It writes over what an earlier one made there.
+    Nothing that is there is written over.
+
+    Raises:
+        CockpitError: When the log cannot be written.
     """
     argv = [sys.executable, "-m", "cockpit", "export", run.id, "--to", ",".join(formats), "--out", f"{folder}{os.sep}"]
-    argv += ["--runs", str(run.path.absolute().parent), "--replace"]
-    env = TRAINER_ENVIRONMENT | os.environ
-    return subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        env=env,
-    )
+    return _spawn([*argv, "--runs", str(run.path.absolute().parent)], folder / LOG_NAME)
 
 
 def start_preflight(run: Run, *, device: str = "auto", seconds: float = 5.0) -> subprocess.Popen[bytes]:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from waiting import wait_for
 
-from cockpit import event_files, records, status
+from cockpit import records, status
 from cockpit.errors import CockpitError
-from cockpit.event_files import EventFolder, write_events
+from cockpit.event_files import EventFolder, check_folder, write_events
+from cockpit.forms import LOG_NAME
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunStore
 
@@ -132,6 +133,18 @@ def test_a_second_export_needs_force_and_other_files_stay(tiny_run, tmp_path):
         write_events(tiny_run, folder, force=False)
     write_events(tiny_run, folder, force=True)
     assert len(list(folder.iterdir())) == 1
+    foreign = folder / "events.out.tfevents.1700000000.myhost.42.0"
+    foreign.write_bytes(b"mine")
+    with pytest.raises(CockpitError, match=r"other files than events that cockpit wrote .*myhost"):
+        write_events(tiny_run, folder, force=True)
+    with pytest.raises(CockpitError, match="other files"):
+        check_folder(folder, force=True)
+    events = EventFolder(tiny_run, folder)
+    events.update()
+    events.close()
+    assert foreign.read_bytes() == b"mine"
+    assert len(list(folder.iterdir())) == 2
+    foreign.unlink()
     (folder / "mine.txt").write_text("mine")
     with pytest.raises(CockpitError, match="other files"):
         write_events(tiny_run, folder, force=True)
@@ -151,4 +164,4 @@ def test_train_writes_events_until_the_run_ends(tmp_path, tiny, monkeypatch):
     found = read(folder)
     assert points(found, "live/loss") == as_written(lines_of(run, "step"), "step", "loss")
     assert points(found, "loss/val") == as_written(lines_of(run, "epoch"), "epoch", "val_loss")
-    assert "writing" in (folder / event_files.LOG_NAME).read_text()
+    assert "writing" in (folder / LOG_NAME).read_text()

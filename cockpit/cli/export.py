@@ -17,7 +17,7 @@ from cockpit.cli.reading import read_series
 from cockpit.cli.testing import best_run
 from cockpit.errors import CockpitError
 from cockpit.files import open_to_append, unwritable
-from cockpit.forms import NETWORKS, SUFFIXES, read_formats, require
+from cockpit.forms import LOG_NAME, NETWORKS, SUFFIXES, read_formats, require
 from cockpit.results import Exported
 from cockpit.store import Run
 
@@ -138,8 +138,6 @@ def follow_in_background(run: Run, logdir: Path) -> None:
     Raises:
         CockpitError: When TensorBoard is not here or the folder cannot be written.
     """
-    from cockpit.event_files import LOG_NAME
-
     folder = prepare_to_follow(logdir) / run.id
     argv = [sys.executable, "-m", "cockpit", "export", run.id, "--runs", str(run.path.absolute().parent)]
     argv += ["--to", "tensorboard", "--live", "--out", str(logdir.absolute())]

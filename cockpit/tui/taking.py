@@ -1,12 +1,16 @@
 """Export one run from its screen: which formats, into which folder; a process of its own makes the files."""
 
+import contextlib
+import itertools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.worker import get_current_worker
 
-from cockpit.forms import FORMATS, read_formats
+from cockpit import files
+from cockpit.errors import CockpitError
+from cockpit.forms import FORMATS, LOG_NAME, read_formats
 from cockpit.store import Run
 from cockpit.tui.ask import AskScreen
 from cockpit.tui.screen import tell
@@ -29,26 +33,63 @@ def ask_export(app: "CockpitApp", run: Run) -> None:
     def export_if(text: str | None) -> None:
         if text is not None:
             formats = read_formats([text])
-            tell(app, f"exporting {', '.join(formats)} into {folder}")
             app.run_worker(lambda: _export(app, run, formats, folder), thread=True, exit_on_error=False, group="export")
 
     question = words("Export ", (plain(run.id), "bold"), f" as: {', '.join(FORMATS)}")
-    hint = f"into {folder}; weights and graphs are compared with the network on test images"
+    hint = (
+        f"into {folder} (or -2, -3, … where that is there); weights and graphs are compared with the network on test "
+        "images"
+    )
     app.push_screen(AskScreen(question, _USUAL, hint, check=check), export_if)
 
 
-def _export(app: "CockpitApp", run: Run, formats: list[str], folder: Path) -> None:
+def _export(app: "CockpitApp", run: Run, formats: list[str], wanted: Path) -> None:
     from cockpit import launch
 
-    process = launch.start_export(run, formats, folder)
+    try:
+        folder = _make_folder(wanted)
+        tell(app, f"exporting {', '.join(formats)} into {folder}")
+        process = launch.start_export(run, formats, folder)
+    except CockpitError as error:
+        tell(app, f"the export of {run.id} failed: {error}", "error")
+        return
     worker = get_current_worker()
     while process.poll() is None:
         if worker.cancelled_event.wait(_LOOK_S):
-            return  # it goes on without us
-    assert process.stderr is not None
-    said = process.stderr.read().decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
+            return  # it goes on without us, and the log in its folder tells how it ended
     if process.returncode == 0:
         tell(app, f"exported {', '.join(formats)} into {folder}")
-    else:
-        told = next((line for line in said if line.startswith("cockpit: ")), said[-1])
-        tell(app, f"the export of {run.id} failed: {told.removeprefix('cockpit: ')}", "error")
+        return
+    log = folder / LOG_NAME
+    tell(app, f"the export of {run.id} failed: {_last_words(log)}", "error")
+    if [entry.name for entry in folder.iterdir()] == [LOG_NAME]:
+        with contextlib.suppress(OSError):  # it was told; an empty folder is no use
+            log.unlink()
+            folder.rmdir()
+
+
+def _make_folder(wanted: Path) -> Path:
+    """Make a folder that was not there, so that nothing of an earlier export is written over.
+
+    Raises:
+        CockpitError: When there can be none.
+    """
+    for number in itertools.count(1):
+        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise files.unwritable(folder, error) from error
+        return folder
+    raise AssertionError
+
+
+def _last_words(log: Path) -> str:
+    try:
+        said = files.read_end(log, files.LOG_BYTES).decode("utf-8", "replace").strip().splitlines()
+    except OSError as error:
+        return str(files.unreadable(log, error))
+    told = next((line for line in said if line.startswith("cockpit: ")), said[-1] if said else "it said nothing")
+    return told.removeprefix("cockpit: ")

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from folders import finished, make_run, screen_text, settle, toasts
+from waiting import wait_for
 
+from cockpit.forms import LOG_NAME
 from cockpit.tui.ask import AskScreen
 from cockpit.tui.run import RunScreen
 
@@ -36,6 +38,33 @@ async def test_curves_go_into_a_folder_named_after_the_run(app, store, tmp_path,
     assert len(lines) > 1
 
 
+async def test_what_an_earlier_export_made_stays(app, store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = finished(make_run(store, RUN_ID))
+    mine = tmp_path / f"{RUN_ID}-export" / f"{RUN_ID}.csv"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(RunScreen(run))
+        await ask(app, pilot, "csv")
+        await settle(pilot, lambda: f"exported csv into {tmp_path}/{RUN_ID}-export-2" in toasts(app))
+    assert mine.read_text() == "mine"
+    assert (tmp_path / f"{RUN_ID}-export-2" / f"{RUN_ID}.csv").read_text().startswith("metric")
+
+
+async def test_an_export_goes_on_when_the_cockpit_is_closed(app, store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = finished(make_run(store, RUN_ID))
+    folder = tmp_path / f"{RUN_ID}-export"
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(RunScreen(run))
+        await ask(app, pilot, "csv tensorboard")
+        await settle(pilot, lambda: folder.exists())
+    wait_for(lambda: [*(folder / "tensorboard" / RUN_ID).glob("events*")], what="the event files")
+    wait_for((folder / f"{RUN_ID}.csv").exists, what="the curves")
+    wait_for(lambda: "csv: " in (folder / LOG_NAME).read_text(), what="the last word in the log")
+
+
 async def test_a_strange_format_is_refused_in_the_dialog(app, store):
     run = finished(make_run(store, RUN_ID))
     async with app.run_test(size=(80, 24)) as pilot:
@@ -52,3 +81,4 @@ async def test_a_failure_is_told_in_the_command_s_words(app, store, tmp_path, mo
         app.push_screen(RunScreen(run))
         await ask(app, pilot, "onnx")
         await settle(pilot, lambda: "failed" in toasts(app) and "has no best checkpoint yet" in toasts(app))
+        await settle(pilot, lambda: not (tmp_path / f"{RUN_ID}-export").exists())
