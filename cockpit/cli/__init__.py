@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from cockpit.errors import CockpitError
 
 _DEFAULT_ACTION = {"runs": "list", "queue": "list", "models": "list", "data": "list"}
+_MAKERS = {"export", "import", "test", "bench", "preflight", "suite"} | {("data", "get"), ("data", "import")}
+"""Commands that do more than tell: when nobody reads what they say, they may not have done it."""
 _HELP = ("-h", "--help")
 
 
@@ -41,8 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `cockpit runs | head`: the reader has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        null = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(null, stream.fileno())
+        return int(words[0] in _MAKERS or tuple(words[:2]) in _MAKERS)
 
 
 def _normalize(words: list[str]) -> list[str]:

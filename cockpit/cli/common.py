@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -94,6 +94,14 @@ def show(line: str) -> None:
 def say(line: str) -> None:
     """Write a line of narration to stderr, shown literally."""
     print(printable(line), file=sys.stderr, flush=True)
+
+
+def go_on_telling(tell: Callable[[str], None], line: str) -> None:
+    """Tell a line by `show` or `say` in the midst of a work that is done to its end, whether anybody reads or not."""
+    try:
+        tell(line)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stdout if tell is show else sys.stderr).fileno())
 
 
 def percent(fraction: float | None) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction, arg
 
 from cockpit import launch
-from cockpit.cli.common import open_store, print_json, say, show
+from cockpit.cli.common import go_on_telling, open_store, print_json, say, show
 from cockpit.cli.fields import Seconds
 from cockpit.cli.reading import read_series
 from cockpit.cli.testing import best_run
@@ -84,12 +84,12 @@ class Export:
         for one in self._make(run, paths, made):
             if isinstance(one, CockpitError):
                 failed = True
-                say(f"cockpit: {one}")
+                go_on_telling(say, f"cockpit: {one}")
                 continue
             made.append(one)
             if not self.json:
-                show(one.path)
-            say(_tell(one))
+                go_on_telling(show, one.path)
+            go_on_telling(say, _tell(one))
         if self.json:
             print_json(made)
         return int(failed)

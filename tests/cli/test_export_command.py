@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -78,6 +80,25 @@ def test_what_is_there_is_replaced_when_that_is_said(flag):
     Path("there.csv").write_text("mine")
     assert main(["export", "last", "--to", "csv", "--out", "there.csv", flag]) == 0
     assert Path("there.csv").read_text() != "mine"
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_files_are_made_to_the_last_though_nobody_reads(tiny_run, closed):
+    argv = [sys.executable, "-m", "cockpit", "export", tiny_run.id, "--to", "csv,card", "--out", "new"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(argv, check=False, env=os.environ, **{"stdout": subprocess.DEVNULL, closed: writer})
+    os.close(writer)
+    assert sorted(path.suffix for path in Path("new").iterdir()) == [".csv", ".md"]
+    assert done.returncode == 0
+
+
+def test_a_command_that_stops_halfway_because_nobody_reads_is_no_success(tiny_run):
+    reader, writer = os.pipe()
+    os.close(reader)
+    for words, code in ((["export", tiny_run.id, "--to", "csv", "--json"], 1), (["runs", "--json"], 0)):
+        assert subprocess.run([sys.executable, "-m", "cockpit", *words], check=False, stdout=writer).returncode == code
+    os.close(writer)
 
 
 @pytest.mark.parametrize(("form", "package"), [("onnx", "onnxscript"), ("tensorboard", "tensorboard")])
