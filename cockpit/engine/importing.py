@@ -19,6 +19,7 @@ from cockpit.datasets import SIZE
 from cockpit.engine.augment import Normalization
 from cockpit.engine.checkpoint import MEAN, STD, save_imported
 from cockpit.engine.data import measure, prepare, split_indices
+from cockpit.engine.sound import CHANNELS, COUNTER, find_bad_normalization, find_fault
 from cockpit.errors import CockpitError, unknown
 from cockpit.recipe import Recipe
 from cockpit.results import Imported
@@ -27,13 +28,15 @@ from nets import MODELS, build
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights", "params")
 """Keys under which trainers keep the state dict beside optimizers and counters."""
-_PREFIXES = ("module.", "_orig_mod.", "model.", "network.")
+_PREFIXES = ("module.", "_orig_mod.", "model.", "network.", "net.")
 """What wrappers (DataParallel, torch.compile, a parent module) put before every name."""
 _BEGINNINGS = (b"PK\3\4", b"\x80")
 """Of what torch.save leaves: a zip archive, or a pickle as it was before torch 1.6."""
-_COUNTER = "num_batches_tracked"
+_AVERAGED = "n_averaged"
+"""What AveragedModel of torch.optim.swa_utils counts beside the weights."""
+_LEVELS = 2
+"""So many wrappers may be within each other."""
 _SHOWN = 120
-_CHANNELS = 3
 
 
 class Foreign(NamedTuple):
@@ -110,10 +113,14 @@ def read_weights(path: Path) -> Foreign:
     notes: list[str] = []
     weights = _state_dict(_decode(data, path), path, notes)
     mean, std = weights.pop(MEAN, None), weights.pop(STD, None)
-    weights = _without_prefix(weights, notes)
+    weights = _without_prefix(_without_average(weights, notes), notes)
     normalization = None
     if mean is not None and std is not None:
+        for name, part in ((MEAN, mean), (STD, std)):
+            _check_numbers(path, name, part)
         normalization = Normalization(_channels_last(mean, path), _channels_last(std, path))
+        if fault := find_bad_normalization(normalization):
+            raise CockpitError(f"{path} cannot be normalised by: {fault}; mend it, or import the weights without it")
     return Foreign(weights, normalization, digest, notes)
 
 
@@ -150,22 +157,45 @@ def _tell_content(data: bytes, path: Path) -> str:
 
 def _state_dict(content: Any, path: Path, notes: list[str]) -> dict[str, Tensor]:
     """Return the state dict in what was read, which trainers often put among other things."""
-    if isinstance(content, Mapping) and not _is_state_dict(content):
-        for key in _WRAPPERS:
-            if isinstance(content.get(key), Mapping) and _is_state_dict(content[key]):
-                notes.append(f"taken from the key {key!r}")
-                content = content[key]
-                break
-    if not isinstance(content, Mapping) or not _is_state_dict(content):
+    keys = _find_state_dict(content, _LEVELS)
+    if keys is None:
         raise CockpitError(
             f"{path} holds no state dict: names of a network's weights with a tensor each, alone or under "
             f"{', '.join(_WRAPPERS)}"
         )
+    for key in keys:
+        notes.append(f"taken from the key {key!r}")
+        content = content[key]
     return dict(content)
+
+
+def _find_state_dict(content: Any, levels: int) -> list[str] | None:
+    """Return the keys that lead to a state dict, the outermost first; those of the fewest levels. None: there is none.
+
+    Args:
+        content: What was read.
+        levels: So many keys deep it is looked for.
+    """
+    if not isinstance(content, Mapping):
+        return None
+    if _is_state_dict(content):
+        return []
+    for depth in range(levels):
+        for key in _WRAPPERS:
+            if (keys := _find_state_dict(content.get(key), depth)) is not None:
+                return [key, *keys]
+    return None
 
 
 def _is_state_dict(content: Mapping[Any, Any]) -> bool:
     return bool(content) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items())
+
+
+def _without_average(weights: dict[str, Tensor], notes: list[str]) -> dict[str, Tensor]:
+    if _AVERAGED not in weights:
+        return weights
+    notes.append(f"{_AVERAGED!r} left out: the weights are an average")
+    return {name: tensor for name, tensor in weights.items() if name != _AVERAGED}
 
 
 def _without_prefix(weights: dict[str, Tensor], notes: list[str]) -> dict[str, Tensor]:
@@ -182,7 +212,7 @@ def _load(network: nn.Module, weights: dict[str, Tensor], path: Path, model: str
         CockpitError: When they are not of the network; the first that is missing, strange or of another shape is named.
     """
     own = network.state_dict()
-    needed = [name for name in own if not name.endswith(_COUNTER)]  # older trainers did not count, and nobody reads it
+    needed = [name for name in own if not name.endswith(COUNTER)]  # older trainers did not count, and nobody reads it
     missing = [name for name in needed if name not in weights]
     strange = [name for name in weights if name not in own]
     not_it = f"{path} is not of {model} for {dataset}"
@@ -196,16 +226,15 @@ def _load(network: nn.Module, weights: dict[str, Tensor], path: Path, model: str
     for name, tensor in weights.items():
         if tensor.shape != own[name].shape:
             raise CockpitError(f"{not_it}: {name!r} has the shape {tuple(tensor.shape)}, not {tuple(own[name].shape)}")
-        if not _is_plain(tensor) or not tensor.isfinite().all():
-            raise CockpitError(
-                f"{path} holds something else than finite numbers in {name!r}; nothing is told with them"
-            )
+        _check_numbers(path, name, tensor)
     network.load_state_dict(own | weights)
 
 
-def _is_plain(tensor: Tensor) -> bool:
-    kept = tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
-    return kept and not tensor.is_complex()
+def _check_numbers(path: Path, name: str, tensor: Tensor) -> None:
+    if fault := find_fault(name, tensor):
+        raise CockpitError(
+            f"{path} holds something else than finite numbers in {name[:_SHOWN]!r}: {fault}; nothing is told with them"
+        )
 
 
 def _normalization(
@@ -231,21 +260,25 @@ def _normalization(
 
 def _given(mean: Sequence[float], std: Sequence[float]) -> Normalization:
     for flag, values in (("--mean", mean), ("--std", std)):
-        if len(values) not in (1, _CHANNELS):
+        if len(values) not in (1, CHANNELS):
             raise CockpitError(f"{flag} needs a number for each of red, green and blue, like 0.49,0.48,0.45; give both")
         if not all(0 <= value <= 1 for value in values):
             raise CockpitError(f"{flag} is of pixels that are scaled to 0-1; divide by 255")
     if not all(std):
         raise CockpitError("--std must be above 0")
-    found = [torch.tensor(list(values)).expand(_CHANNELS).reshape(1, 1, _CHANNELS).clone() for values in (mean, std)]
-    return Normalization(*found)
+    found = Normalization(
+        *(torch.tensor(list(values)).expand(CHANNELS).reshape(1, 1, CHANNELS).clone() for values in (mean, std))
+    )
+    if fault := find_bad_normalization(found):
+        raise CockpitError(f"nothing can be normalised by --mean and --std: {fault}")
+    return found
 
 
 def _channels_last(part: Tensor, path: Path) -> Tensor:
     """Return what cockpit wrote, (3, SIZE, SIZE) in an export and (SIZE, SIZE, 3) in a run, as a run has it."""
     for size in (SIZE, 1):
-        if part.shape == (_CHANNELS, size, size):
+        if part.shape == (CHANNELS, size, size):
             return part.permute(1, 2, 0).float().contiguous()
-        if part.shape == (size, size, _CHANNELS):
+        if part.shape == (size, size, CHANNELS):
             return part.float().contiguous()
     raise CockpitError(f"{path} has a mean or deviation of the shape {tuple(part.shape)}; it is not of cockpit")

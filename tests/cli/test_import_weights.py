@@ -34,6 +34,19 @@ def runs(tmp_path, monkeypatch, digits) -> Path:
     return tmp_path / "runs"
 
 
+HEAD = "head.weight"
+VARIANCE, COUNTED = (
+    next(name for name in build("resnet20", 10).state_dict() if name.endswith(end))
+    for end in ("running_var", "num_batches_tracked")
+)
+
+
+def pair(**parts: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return mean and deviation as cockpit exports them, but for what is given."""
+    usual = {"mean": torch.zeros(3, 1, 1), "std": torch.ones(3, 1, 1)} | parts
+    return {f"normalize.{name}": tensor for name, tensor in usual.items()}
+
+
 def take(capsys, path: str, *words: str) -> tuple[int, str, str]:
     code = main(["import", path, "--model", "resnet20", "--dataset", "digits", *words])
     told = capsys.readouterr()
@@ -97,6 +110,40 @@ def test_wrappers_and_prefixes_are_taken_away(suffix, runs, capsys):
     assert not (run.path / "recipe.json").exists()
 
 
+def averaged(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    network = build("resnet20", 10)
+    network.load_state_dict(weights)
+    return torch.optim.swa_utils.AveragedModel(network).state_dict()
+
+
+@pytest.mark.parametrize(
+    ("wrap", "notes"),
+    [
+        (averaged, ["'n_averaged' left out", "'module.' taken away"]),
+        (lambda w: {f"net.{name}": tensor for name, tensor in w.items()}, ["'net.' taken away"]),
+        (lambda w: {"model": {"state_dict": w, "epoch": 3}}, ["the key 'model'", "the key 'state_dict'"]),
+        (lambda w: {"model": {"ema": 0.9}, "net": w}, ["the key 'net'"]),
+    ],
+)
+def test_the_wrappers_of_others_are_taken_away(wrap, notes, runs, capsys):
+    torch.save(wrap(trained()), "net.pt")
+    code, out, err = take(capsys, "net.pt")
+    assert code == 0, err
+    assert all(note in err for note in notes)
+    best = load_best(RunStore(runs).get(out.strip()))
+    assert all(torch.equal(best.weights[name], tensor) for name, tensor in trained().items())
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
+def test_weights_of_other_precisions_are_taken(kind, runs, capsys):
+    weights = {name: tensor if name.endswith("tracked") else tensor.to(kind) for name, tensor in trained().items()}
+    torch.save(weights, "net.pt")
+    code, out, err = take(capsys, "net.pt", "--mean", "0.5", "--std", "0.25")
+    assert code == 0, err
+    best = load_best(RunStore(runs).get(out.strip()))
+    assert best.weights[HEAD].equal(trained()[HEAD].to(kind).float())
+
+
 def test_mean_and_deviation_by_channel(runs, capsys):
     torch.save(trained(), "net.pt")
     code, out, _ = take(capsys, "net.pt", "--mean", "0.49,0.48,0.45", "--std", "0.2,0.2,0.3")
@@ -114,6 +161,22 @@ def test_mean_and_deviation_by_channel(runs, capsys):
         (lambda w: w.update({next(iter(w)): torch.zeros(7)}), (), "has the shape (7,), not"),
         (lambda w: w.update({next(iter(w)): w[next(iter(w))] * torch.nan}), (), "something else than finite numbers"),
         (lambda w: w.update({next(iter(w)): w[next(iter(w))].to_sparse()}), (), "something else than finite numbers"),
+        (lambda w: w.update({HEAD: w[HEAD].to(torch.float8_e4m3fn)}), (), "'head.weight': it is of float8_e4m3fn"),
+        (lambda w: w.update({HEAD: w[HEAD] > 0}), (), "it is of bool"),
+        (lambda w: w.update({HEAD: (w[HEAD] * 0).to(torch.uint16)}), (), "it is of uint16"),
+        (lambda w: w.update({HEAD: w[HEAD].double() + 1e300}), (), "some of them are not finite in 32 bits"),
+        (lambda w: w.update({HEAD: w[HEAD].to("meta")}), (), "it lies on the device meta, without values"),
+        (lambda w: w.update({VARIANCE: w[VARIANCE] - 2}), (), "a variance is negative"),
+        (lambda w: w.update({COUNTED: w[COUNTED].float()}), (), "it is of float32"),
+        (lambda w: w.update(pair(mean=torch.zeros(3, 1, 1, device="meta"))), (), "'normalize.mean': it lies on"),
+        (lambda w: w.update(pair(mean=torch.zeros(3, 1, 1).cfloat())), (), "'normalize.mean': it is of complex64"),
+        (lambda w: w.update(pair(mean=torch.full((3, 1, 1), torch.nan))), (), "'normalize.mean': some of them are not"),
+        (lambda w: w.update(pair(mean=torch.zeros(3))), (), "a mean or deviation of the shape (3,)"),
+        (lambda w: w.update(pair(mean=torch.zeros(3, 32, 32))), (), "of different shapes"),
+        (lambda w: w.update(pair(std=torch.ones(3, 1, 1).to_sparse())), (), "'normalize.std': it is sparse"),
+        (lambda w: w.update(pair(std=torch.tensor([1, 0, 1.0]).reshape(3, 1, 1))), (), "a deviation is not above 0"),
+        (lambda w: w.update(pair(std=torch.full((3, 1, 1), 1e-60).double())), (), "a deviation is not above 0"),
+        (lambda w: None, ("--mean", "0.5", "--std", "1e-60"), "a deviation is not above 0"),
         (lambda w: None, ("--mean", "0.5"), "give both"),
         (lambda w: None, ("--mean", "125,120,110", "--std", "60,60,60"), "divide by 255"),
         (lambda w: None, ("--mean", "0.5", "--std", "0"), "--std must be above 0"),
