@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from cockpit import durable
 from cockpit.durable import DamagedFileError
 from cockpit.engine.augment import Normalization
+from cockpit.engine.sound import find_bad_normalization, find_strange_kind
 from cockpit.recipe import Recipe
 from cockpit.results import Imported
 from cockpit.store import Run
@@ -222,8 +223,8 @@ def load_best(run: Run) -> Best:
         normalization = Normalization(weights.pop(MEAN), weights.pop(STD))
         recipe = None if "imported" in header else msgspec.json.decode(header["recipe"], type=Recipe)
         model = recipe.model if recipe else header["model"]
-        if model not in MODELS:
-            raise ValueError(f"no network is called {model!r}")
+        classes = json.loads(header["classes"])
+        _check(model, weights, normalization, classes)
         return Best(
             weights=weights,
             normalization=normalization,
@@ -232,11 +233,24 @@ def load_best(run: Run) -> Best:
             recipe=recipe,
             epoch=int(header["epoch"]) if recipe else 0,
             val_acc=float(header["val_acc"]) if recipe else None,
-            classes=tuple(json.loads(header["classes"])),
+            classes=tuple(classes),
             sha256=digest,
         )
     except (safetensors.SafetensorError, msgspec.DecodeError, KeyError, ValueError, TypeError) as error:
         raise DamagedFileError(f"{run.best_path} is not a checkpoint of cockpit: {error}") from error
+
+
+def _check(model: object, weights: dict[str, Tensor], normalization: Normalization, classes: object) -> None:
+    """Raise ValueError when what a use relies on is not what it must be; the weights' values may be anything."""
+    if model not in MODELS:
+        raise ValueError(f"no network is called {model!r}")
+    if fault := find_bad_normalization(normalization):
+        raise ValueError(fault)
+    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
+        raise ValueError("its classes are no list of names")
+    for name, tensor in weights.items():
+        if fault := find_strange_kind(name, tensor):
+            raise ValueError(f"{name!r}: {fault}")
 
 
 def take_up_best(run: Run, state: LoopState) -> None:

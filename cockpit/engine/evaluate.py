@@ -154,8 +154,8 @@ def choose_backend_of(run: Run, recipe: Recipe | None, device: str) -> Backend:
     return backend
 
 
-def load_network(best: Best, backend: Backend) -> nn.Module:
-    """Return a run's best network on its device.
+def rebuild(best: Best) -> nn.Module:
+    """Return a run's best network, on the CPU.
 
     Raises:
         DamagedFileError: When the weights are not those of the network that the file names.
@@ -166,7 +166,12 @@ def load_network(best: Best, backend: Backend) -> nn.Module:
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise DamagedFileError(f"the best checkpoint is not of {best.model}: {reason}") from error
-    return model.to(backend.device).to(memory_format=torch.channels_last)
+    return model
+
+
+def load_network(best: Best, backend: Backend) -> nn.Module:
+    """Return a run's best network on its device, see `rebuild`."""
+    return rebuild(best).to(backend.device).to(memory_format=torch.channels_last)
 
 
 def run_test(run: Run, backend: Backend) -> results.TestReport:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from cockpit.datasets import SIZE
 from cockpit.engine.augment import Normalization
 from cockpit.engine.checkpoint import MEAN, STD, Best
+from cockpit.engine.evaluate import rebuild
 from cockpit.forms import require
 from nets import build
 
@@ -73,10 +74,12 @@ def channels_first(normalization: Normalization) -> tuple[Tensor, Tensor]:
 
 
 def make_portable(best: Best) -> Portable:
-    """Return a run's best network on the CPU, plain fp32."""
-    model = build(best.model, len(best.classes))
-    model.load_state_dict(best.weights)
-    return Portable(model, best.normalization)
+    """Return a run's best network on the CPU, plain fp32.
+
+    Raises:
+        DamagedFileError: When the weights are not those of the network that the file names.
+    """
+    return Portable(rebuild(best), best.normalization)
 
 
 def facts_of(best: Best, run_id: str) -> dict[str, str]:

@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import safetensors
+import safetensors.torch
+import torch
 
+from cockpit import durable
 from cockpit.cli import main
+from cockpit.engine.checkpoint import MEAN, STD
 from cockpit.status import describe
 
 
@@ -73,6 +76,36 @@ def test_a_mistake_is_a_sentence_and_nothing_is_written(words, sentence, capsys)
     assert sentence in capsys.readouterr().err
     assert Path("there.csv").read_text() == "mine"
     assert [path.name for path in Path().iterdir()] == ["there.csv"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda w, f: w.update({MEAN: w[MEAN][0, 0].clone()}), "its mean has the shape (3,)"),
+        (lambda w, f: w.update({STD: torch.zeros(32, 32, 3, dtype=torch.int32)}), "its deviation: it is of int32"),
+        (lambda w, f: w.update({STD: w[STD] * 0}), "a deviation is not above 0"),
+        (lambda w, f: f.update(classes=json.dumps([*"012345678"])), "the best checkpoint is not of resnet20"),
+        (lambda w, f: f.update(classes=json.dumps("0123456789")), "its classes are no list of names"),
+        (lambda w, f: w.pop("head.weight"), "the best checkpoint is not of resnet20"),
+        (lambda w, f: w.update({"head.bias": w["head.bias"] > 0}), "'head.bias': it is of bool"),
+        (lambda w, f: f.update(recipe=f["recipe"].replace("resnet20", "vgg11_bn")), "is not of vgg11_bn"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_one_is_a_sentence(spoil, sentence, tiny_run, tmp_path, monkeypatch, capsys):
+    """Its SHA-256 is right: it may come from anybody."""
+    home = tmp_path / "runs" / tiny_run.id
+    home.mkdir(parents=True)
+    (home / "recipe.json").write_bytes((tiny_run.path / "recipe.json").read_bytes())
+    with safetensors.safe_open(tiny_run.best_path, "pt") as file:
+        facts, weights = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    spoil(weights, facts)
+    durable.write_checked(home / "best.safetensors", safetensors.torch.save(weights, facts))
+    monkeypatch.setenv("COCKPIT_RUNS", str(home.parent))
+    assert main(["export", "last", "--to", "safetensors", "--unverified"]) == 2
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert len(told.strip().splitlines()) == 1
+    assert not [*Path().glob("*.safetensors")]
 
 
 @pytest.mark.parametrize("flag", ["--replace", "--force"])
