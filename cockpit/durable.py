@@ -5,6 +5,7 @@ lists the new digest and the old one, so a kill between the two renames leaves a
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -31,29 +32,78 @@ class NoRoomError(CockpitError):
     """A save would fill the disk."""
 
 
-def write_atomically(path: Path, data: bytes | memoryview) -> None:
+def write_atomically(path: Path, data: bytes | memoryview, *, prefix: str = _TEMP_PREFIX) -> None:
     """Replace a file's content in one step and see it onto the disk.
+
+    Args:
+        path: The file; it has the rights that the umask leaves.
+        data: What is to be in it.
+        prefix: How it is called while it is being written.
 
     Raises:
         CockpitError: When a folder is in its place.
         OSError: When the disk is full or the folder cannot be written; the old file is intact then.
     """
-    handle, name = tempfile.mkstemp(prefix=_TEMP_PREFIX, dir=path.parent)
+    with _written(path, data, prefix) as made:
+        try:
+            os.replace(made, path)
+        except IsADirectoryError as error:
+            raise unwritable(path, error) from error
+    sync_folder(path.parent)
+
+
+def write_new(path: Path, data: bytes | memoryview, *, prefix: str = _TEMP_PREFIX) -> None:
+    """Make a file in one step, whole or not at all, and see it onto the disk; see `write_atomically`.
+
+    Raises:
+        FileExistsError: When there is something of that name.
+        OSError: When the disk is full or the folder cannot be written; there is no file then.
+    """
+    with _written(path, data, prefix) as made:
+        give_name(made, path)
+        made.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def give_name(made: Path, path: Path) -> None:
+    """Give a file a name that nothing has; where there are links it keeps its own, too.
+
+    Raises:
+        FileExistsError: When there is something of that name.
+        OSError: When it cannot be given.
+    """
+    try:
+        os.link(made, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        made.rename(path)  # a disk without hard links; the name was free a moment ago
+
+
+@contextlib.contextmanager
+def _written(path: Path, data: bytes | memoryview, prefix: str) -> Iterator[Path]:
+    """Write a file beside another, under a name of its own, which is deleted if anything fails."""
+    handle, made = create_beside(path.parent, prefix)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        try:
-            os.replace(name, path)
-        except IsADirectoryError as error:
-            raise unwritable(path, error) from error
+        yield made
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(name)
+            made.unlink()
         raise
-    sync_folder(path.parent)
+
+
+def create_beside(folder: Path, prefix: str) -> tuple[int, Path]:
+    """Make a file of a name that nothing has, with the rights that the umask leaves; return its descriptor and path."""
+    while True:
+        path = folder / f"{prefix}{os.urandom(8).hex()}"
+        with contextlib.suppress(FileExistsError):
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666), path
 
 
 def write_checked(path: Path, data: bytes | memoryview) -> str:

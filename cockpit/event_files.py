@@ -10,7 +10,6 @@ import contextlib
 import functools
 import importlib
 import os
-import tempfile
 import time
 from array import array
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
-from cockpit import records, status
+from cockpit import durable, records, status, unfinished
 from cockpit.errors import CockpitError
 from cockpit.files import unwritable
 from cockpit.forms import LOG_NAME, require
@@ -93,10 +92,9 @@ class EventFolder:
             self._file.close()
         self._folder.mkdir(parents=True, exist_ok=True)
         old = [path for path in self._folder.iterdir() if _is_ours(path.name)]
-        handle, name = tempfile.mkstemp(prefix=".exporting-", dir=self._folder)
+        handle, made = durable.create_beside(self._folder, unfinished.own_prefix())
         file = _EventFile(handle)
         try:
-            os.chmod(name, 0o644)
             for event in _preface(self._run):
                 file.put(event)
             self._lines, self._tested = LineTail(self._run.metrics_path, _PORTION_BYTES), None
@@ -105,11 +103,11 @@ class EventFolder:
                     if not file.append(record):
                         file.cut(record)
             file.flush()
-            os.replace(name, self._folder / f"{PREFIX}{_later(old):010d}{_OURS}")
+            made.replace(self._folder / f"{PREFIX}{_later(old):010d}{_OURS}")
         except BaseException:
             file.close()
             with contextlib.suppress(OSError):
-                os.unlink(name)
+                made.unlink()
             raise
         self._void.update(old)
         return file
@@ -187,7 +185,9 @@ def check_folder(folder: Path, *, force: bool) -> None:
         return
     except OSError as error:
         raise unwritable(folder, error) from error
-    strange = [name for name in names if not _is_ours(name) and not name.startswith(".exporting-") and name != LOG_NAME]
+    strange = [
+        name for name in names if not _is_ours(name) and not name.startswith(unfinished.PREFIX) and name != LOG_NAME
+    ]
     if strange:
         raise CockpitError(
             f"{folder} holds other files than events that cockpit wrote of a run ({strange[0]}); choose another with "

@@ -147,8 +147,7 @@ def write(path: Path, table: Table, *, replace: bool = False) -> None:
         if replace and os.path.lexists(path):
             durable.write_atomically(path, data)
             return
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb") as file:
-            file.write(data)
+        durable.write_new(path, data)
     except FileExistsError:
         raise CockpitError(f"{path} is there already; name another file, or replace it") from None
     except OSError as error:

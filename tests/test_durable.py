@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import random
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ from concurrent import futures
 import pytest
 
 from cockpit import durable
-from cockpit.durable import DamagedFileError, read_checked, scratch, sweep, write_atomically, write_checked
+from cockpit.durable import DamagedFileError, read_checked, scratch, sweep, write_atomically, write_checked, write_new
 
 SAVER = """
 import sys
@@ -51,6 +52,41 @@ def test_what_a_kill_leaves_is_swept_and_no_link_is_followed(tmp_path):
     sweep(folder)
     assert sorted(os.listdir(folder)) == [".scratch-y", "last.pt"]
     assert os.listdir(tmp_path / "elsewhere") == ["file"]
+
+
+def test_a_new_file_is_whole_or_not_there_and_nothing_is_replaced(tmp_path):
+    path = tmp_path / "file"
+    write_new(path, b"one")
+    with pytest.raises(FileExistsError):
+        write_new(path, b"two")
+    assert path.read_bytes() == b"one"
+    assert os.listdir(tmp_path) == ["file"]
+    program = """
+import resource, sys
+from pathlib import Path
+from cockpit.durable import write_new
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    write_new(Path(sys.argv[1]), bytes(10_000))
+except OSError as error:
+    print(error.strerror)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "large"], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "File too large\n"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o027, 0o022])
+def test_files_have_the_rights_that_the_umask_leaves(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "replaced", b"one")
+        write_new(tmp_path / "new", b"one")
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()] == [0o666 & ~umask] * 2
 
 
 def test_sha256sum_reads_the_sidecar(tmp_path):

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from cockpit import launch
+from cockpit import durable, launch, unfinished
 from cockpit.cli.common import go_on_telling, open_store, print_json, say, show
 from cockpit.cli.fields import Seconds
 from cockpit.cli.reading import read_series
@@ -62,6 +62,10 @@ class Export:
 
     def execute(self) -> int:
         """Make them, the card last, which tells of the others; 1 when one says something else than the network."""
+        with unfinished.ending_in_order():
+            return self._execute()
+
+    def _execute(self) -> int:
         formats = read_formats(self.to)
         store = open_store(self.runs)
         if self.run:
@@ -75,6 +79,8 @@ class Export:
         if {*NETWORKS, "card"} & {*formats}:
             launch.check_checkpoint(run)  # before there are folders
         paths = _place(run, formats, self.out)
+        for folder in {path if name == "tensorboard" else path.parent for name, path in paths.items()}:
+            unfinished.sweep(folder)
         if self.live:
             return self._follow(run, paths["tensorboard"])
         for name, path in paths.items():
@@ -206,14 +212,8 @@ def _check_path(name: str, path: Path, *, force: bool) -> None:
 
 
 def _write(path: Path, data: bytes, *, force: bool) -> None:
-    from cockpit import durable
-
     try:
-        if force:
-            durable.write_atomically(path, data)
-            return
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "wb") as file:
-            file.write(data)
+        (durable.write_atomically if force else durable.write_new)(path, data, prefix=unfinished.own_prefix())
     except FileExistsError:
         raise CockpitError(f"{path} is there already; --replace writes over it") from None
     except OSError as error:

@@ -1,13 +1,11 @@
 """Make files of a run's best network for other programs, each compared with the network before it gets its name."""
 
-import contextlib
-import errno
 import os
-import shutil
-import tempfile
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from cockpit import durable, unfinished
 from cockpit.engine.checkpoint import load_best
 from cockpit.engine.faithful import Trial, UnfaithfulError, compare, make_trial
 from cockpit.engine.portable import WRITERS, Portable, facts_of, make_portable
@@ -62,12 +60,13 @@ def write_compared(
     """
     _, write, read = WRITERS[form]
     try:
-        with _scratch(path.parent) as folder:
+        with unfinished.scratch(path.parent) as folder:
             made = folder / path.name
             write(portable, facts, made)
             verified = compare(trial, read(made)) if trial else None
+            rights = _usual_rights(folder)
             for part in sorted(folder.iterdir(), key=lambda part: part == made):  # the file itself comes last
-                _settle(part, path.parent / part.name, force=force)
+                _settle(part, path.parent / part.name, rights, force=force)
     except UnfaithfulError as error:
         raise UnfaithfulError(f"{path.name} is not kept: {error}") from error
     except OSError as error:
@@ -75,31 +74,27 @@ def write_compared(
     return verified
 
 
-@contextlib.contextmanager
-def _scratch(home: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=".exporting-", dir=home))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def _usual_rights(folder: Path) -> int:
+    """Return the rights of a new file: what the umask leaves, and whatever writes a form may give others."""
+    handle, path = durable.create_beside(folder, "rights-")
+    rights = stat.S_IMODE(os.fstat(handle).st_mode)
+    os.close(handle)
+    path.unlink()
+    return rights
 
 
-def _settle(made: Path, path: Path, *, force: bool) -> None:
+def _settle(made: Path, path: Path, rights: int, *, force: bool) -> None:
     """See a file onto the disk and give it its name, in one step; over another only if that is wanted."""
     with open(made, "rb") as file:
         os.fsync(file.fileno())
-    made.chmod(0o644)
+    made.chmod(rights)
     try:
         if force:
             made.replace(path)
-            return
-        os.link(made, path)
+        else:
+            durable.give_name(made, path)
     except FileExistsError:
         raise CockpitError(f"{path} is there already; --replace writes over it") from None
-    except OSError as error:
-        if force or error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
-            raise
-        made.rename(path)  # a disk without hard links; it was free a moment ago
 
 
 def _size(path: Path) -> int:

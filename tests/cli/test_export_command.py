@@ -115,12 +115,22 @@ def test_what_is_there_is_replaced_when_that_is_said(flag):
     assert Path("there.csv").read_text() != "mine"
 
 
+def test_curves_and_a_card_are_whole_or_not_there(tiny_run):
+    """Where a file may not be longer than a block."""
+    words = f"ulimit -f 1; {sys.executable} -m cockpit export {tiny_run.id} --to card --out card.md"
+    done = subprocess.run(["bash", "-c", words], check=False, env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "card.md cannot be written: File too large" in done.stderr
+    assert not [*Path().iterdir()]
+
+
 @pytest.mark.parametrize("closed", ["stdout", "stderr"])
 def test_files_are_made_to_the_last_though_nobody_reads(tiny_run, closed):
     argv = [sys.executable, "-m", "cockpit", "export", tiny_run.id, "--to", "csv,card", "--out", "new"]
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(argv, check=False, env=os.environ, **{"stdout": subprocess.DEVNULL, closed: writer})
+    out, err = (writer if closed == name else subprocess.DEVNULL for name in ("stdout", "stderr"))
+    done = subprocess.run(argv, check=False, env=os.environ, stdout=out, stderr=err)
     os.close(writer)
     assert sorted(path.suffix for path in Path("new").iterdir()) == [".csv", ".md"]
     assert done.returncode == 0

@@ -169,7 +169,11 @@ def test_mean_and_deviation_by_channel(runs, capsys):
         (lambda w: w.update({VARIANCE: w[VARIANCE] - 2}), (), "a variance is negative"),
         (lambda w: w.update({COUNTED: w[COUNTED].float()}), (), "it is of float32"),
         (lambda w: w.update(pair(mean=torch.zeros(3, 1, 1, device="meta"))), (), "'normalize.mean': it lies on"),
-        (lambda w: w.update(pair(mean=torch.zeros(3, 1, 1).cfloat())), (), "'normalize.mean': it is of complex64"),
+        (
+            lambda w: w.update(pair(mean=torch.zeros(3, 1, 1, dtype=torch.complex64))),
+            (),
+            "'normalize.mean': it is of complex64",
+        ),
         (lambda w: w.update(pair(mean=torch.full((3, 1, 1), torch.nan))), (), "'normalize.mean': some of them are not"),
         (lambda w: w.update(pair(mean=torch.zeros(3))), (), "a mean or deviation of the shape (3,)"),
         (lambda w: w.update(pair(mean=torch.zeros(3, 32, 32))), (), "of different shapes"),

@@ -1,6 +1,8 @@
 """What is exported says of real images what the network says, or is not kept."""
 
 import json
+import os
+import stat
 import subprocess
 import sys
 
@@ -140,6 +142,16 @@ def test_without_the_dataset_nothing_is_exported_unless_told(tiny_run, tmp_path,
     assert isinstance(made, Exported)
     assert made.verified is None
     assert path.exists()
+
+
+@pytest.mark.parametrize("form", ["safetensors", "torch"])
+def test_what_the_umask_hides_stays_hidden(form, tiny_run, tmp_path):
+    before = os.umask(0o077)
+    try:
+        list(export_network(tiny_run, {form: tmp_path / "net"}, verify=False))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "net").stat().st_mode) == 0o600
 
 
 def test_what_is_there_stays_unless_forced(tiny_run, tmp_path):
