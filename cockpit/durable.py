@@ -115,8 +115,8 @@ def write_checked(path: Path, data: bytes | memoryview) -> str:
     """
     _make_sure_of_room(path, len(data))
     digest = hashlib.sha256(data).hexdigest()
-    sidecar = _sidecar(path)
-    write_atomically(sidecar, _lines(path, [digest, *_digests(path)]))
+    sidecar = sidecar_of(path)
+    write_atomically(sidecar, _lines(path, [digest, *digests(path)]))
     write_atomically(path, data)
     write_atomically(sidecar, _lines(path, [digest]))
     return digest
@@ -145,12 +145,12 @@ def read_checked(path: Path) -> tuple[bytes, str]:
         except OSError as error:
             raise DamagedFileError(f"{path} cannot be read: {error.strerror}") from error
         digest = hashlib.sha256(data).hexdigest()
-        if digest in _digests(path):
+        if digest in digests(path):
             return data, digest
         if _identity(path) == before:
             break  # else it was replaced, and the sidecar is of the new content
     raise DamagedFileError(
-        f"{path} is damaged: its SHA-256 is not the one in {_sidecar(path).name}; restore it from a copy"
+        f"{path} is damaged: its SHA-256 is not the one in {sidecar_of(path).name}; restore it from a copy"
     )
 
 
@@ -188,13 +188,15 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _sidecar(path: Path) -> Path:
+def sidecar_of(path: Path) -> Path:
+    """Return the path of a checked file's sidecar."""
     return path.with_name(path.name + ".sha256")
 
 
-def _digests(path: Path) -> list[str]:
+def digests(path: Path) -> list[str]:
+    """Return the SHA-256 that a checked file may have by its sidecar, none where that cannot be read."""
     try:
-        lines = read_whole(_sidecar(path), DOCUMENT_BYTES).decode("ascii").splitlines()
+        lines = read_whole(sidecar_of(path), DOCUMENT_BYTES).decode("ascii").splitlines()
     except (OSError, UnicodeDecodeError):
         return []
     return [line.split()[0] for line in lines if line.strip()]

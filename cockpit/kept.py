@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cockpit import records, results
+from cockpit.durable import sidecar_of
 from cockpit.lines import LineTail
 from cockpit.store import Run, Tail
 from cockpit.store.remarks import Remarks
@@ -52,6 +53,10 @@ class KeptRun(Run):
     def test_report(self) -> results.TestReport | None:
         """Return the test of the best weights, or None when there is none."""
         return self._keep(self.test_path, super().test_report)
+
+    def weights_digests(self) -> list[str]:
+        """Return the SHA-256 of the best weights as their sidecar has it."""
+        return self._keep(sidecar_of(self.best_path), super().weights_digests)
 
     def remarks(self) -> Remarks:
         """Return the user's note and tags."""

@@ -1,19 +1,20 @@
 """Own results beside the published ones: mean and spread over seeds, what beats what, what was not run. Pure.
 
-Only runs of the seed's recipe that are finished, and tested with their best checkpoint, count. What else was tested
-stands apart, with why it does not count.
+What counts, `cockpit.counting` says. What else was tested stands apart, with why it does not count.
 """
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Literal
 
 import msgspec
 
-from cockpit import seed_tables, status
+from cockpit import counting, seed_tables
+from cockpit.counting import Absent, Tally
 from cockpit.provenance import Provenance, distinct
-from cockpit.status import RunInfo
+from cockpit.results import NOT_FINITE
+from cockpit.status import RunInfo, TestScores
 from nets import MODELS
 from nets.spec import Source
 
@@ -38,6 +39,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Of the test, 0-1."""
     top5: float
     """0-1."""
+    diverged: bool
+    """Whether the network's outputs are not finite, so that its accuracy is by chance."""
     epochs: int
     """Planned."""
     elapsed_s: float | None
@@ -74,6 +77,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """What there is in place of a result: "not run", "running, epoch 12 of 200"; empty where there is one."""
     seeds: tuple[int, ...] = ()
     """A run of each counts; the spread is over these."""
+    absent: tuple[Absent, ...] = ()
+    """Every other run of the seed's recipe but for those that repeat a seed: failed, under way, not tested."""
+    diverged: tuple[int, ...] = ()
+    """Seeds that count with a network whose outputs are not finite."""
     top1: float | None = None
     """Mean over them, 0-1."""
     top1_spread: float | None = None
@@ -111,36 +118,54 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     """What else was tested."""
 
 
-def make_board(infos: Sequence[RunInfo], made: Mapping[str, Provenance], *, whole: bool = True) -> Board:
+def make_board(
+    infos: Sequence[RunInfo],
+    made: Mapping[str, Provenance],
+    *,
+    shown: Collection[str] | None = None,
+    whole: bool = True,
+) -> Board:
     """Return the table of some runs.
 
     Args:
-        infos: The runs, the newest first.
+        infos: All runs of a folder: which of a seed was first is told by all of them.
         made: Where and by what each tested run was made, by its id.
+        shown: Ids of the runs that were asked for; None are all.
         whole: Whether to list the rows of the seed's tables that were not run, too.
     """
-    tested = [_result(info, made.get(info.id, Provenance())) for info in reversed(infos) if info.test]
-    counted: dict[tuple[str, str], dict[int, Result]] = {}
-    others: list[Result] = []
-    for result in [each for each in tested if each]:
-        if result.why_not or result.seed is None:
-            others.append(result)
-            continue
-        by_seed = counted.setdefault((result.dataset, result.model), {})
-        first = by_seed.setdefault(result.seed, result)
-        if first is not result:  # the first counts, or the luckiest of many could be taken
-            others.append(msgspec.structs.replace(result, why_not=f"repeats seed {result.seed} of {first.run}"))
+    asked = {info.id for info in infos} if shown is None else shown
+    tallies = counting.tally(infos)
+    counted: dict[tuple[str, str], list[Result]] = {}
+    absent: dict[tuple[str, str], list[Absent]] = {}
+    for key, one in tallies.items():
+        absent[key] = [*one.absent]
+        for seed, info in one.counted.items():
+            if info.id in asked:
+                counted.setdefault(key, []).append(_result(info, info.test, made))
+            else:
+                absent[key].append(counting.left_out(info, seed))
+    of_rows = {result.run for results in counted.values() for result in results}
+    others = [
+        _result(info, info.test, made, counting.why_not(info) or _repeats(info, tallies))
+        for info in counting.oldest_first(infos)
+        if info.test and info.id in asked and info.id not in of_rows
+    ]
     tables = [(dataset, model) for dataset in seed_tables.DATASETS for model in seed_tables.networks()]
     keys = dict.fromkeys([*(tables if whole else ()), *counted])
-    standings = _standings(infos)
+    standings = counting.standings(infos)
     return Board(
         rows=tuple(
-            _row(dataset, model, [*counted.get((dataset, model), {}).values()], standings.get((dataset, model)))
-            for dataset, model in sorted(keys, key=_place)
+            _row(key, counted.get(key, []), absent.get(key, []), standings.get(key)) for key in sorted(keys, key=_place)
         ),
-        results=tuple(result for by_seed in counted.values() for result in by_seed.values()),
+        results=tuple(result for results in counted.values() for result in results),
         others=tuple(sorted(others, key=lambda each: _place((each.dataset, each.model)))),
     )
+
+
+def _repeats(info: RunInfo, tallies: Mapping[tuple[str, str], Tally]) -> str:
+    seed = info.recipe.seed if info.recipe else 0
+    again = f"repeats seed {seed} of {tallies[info.dataset, info.model].counted[seed].id}"
+    return f"{again} · {NOT_FINITE}" if info.test and info.test.loss is None else again
 
 
 def _place(key: tuple[str, str]) -> tuple[int, str, int, str]:
@@ -149,56 +174,27 @@ def _place(key: tuple[str, str]) -> tuple[int, str, int, str]:
     return of_tables, dataset, [*MODELS, model].index(model), model
 
 
-def _result(info: RunInfo, made: Provenance) -> Result | None:
-    if info.test is None:
-        return None
+def _result(info: RunInfo, test: TestScores | None, made: Mapping[str, Provenance], why_not: str = "") -> Result:
+    assert test is not None
+    of_it = made.get(info.id, Provenance())
     return Result(
         run=info.id,
         model=info.model,
         dataset=info.dataset,
         seed=info.recipe.seed if info.recipe else None,
-        why_not=why_not(info),
-        top1=info.test.top1,
-        top5=info.test.top5,
+        why_not=why_not,
+        top1=test.top1,
+        top5=test.top5,
+        diverged=test.loss is None,
         epochs=info.epochs,
-        elapsed_s=None if made.mixed else info.elapsed_s,
+        elapsed_s=None if of_it.mixed else info.elapsed_s,
         launched=info.launched,
-        made=made,
+        made=of_it,
     )
 
 
-def why_not(info: RunInfo) -> str:
-    """Return why a run does not count for the table; empty when it does, once it is tested."""
-    if info.status == "imported":
-        return "imported weights: who trained them, and how, is not known here"
-    reasons = []
-    if info.recipe is None:
-        reasons.append("its recipe cannot be read")
-    elif not seed_tables.is_seeds(info.recipe):
-        reasons.append(info.changes or "its network or dataset is not known here")
-    if info.status != "finished":
-        reasons.append(f"{info.status} at epoch {info.epoch} of {info.epochs}")
-    if info.test and info.test.is_outdated(info.best_epoch):
-        reasons.append(f"tested at epoch {info.test.epoch}, its best is {info.best_epoch}")
-    return " · ".join(reasons)
-
-
-def _standings(infos: Iterable[RunInfo]) -> dict[tuple[str, str], str]:
-    """Return how the furthest run of the seed's recipe stands that does not count, by dataset and network."""
-    found: dict[tuple[str, str], tuple[int, str]] = {}
-    for info in infos:
-        if info.recipe is None or not seed_tables.is_seeds(info.recipe):
-            continue
-        if info.status == "finished":
-            text = "finished, its best checkpoint not tested"
-        else:
-            text = f"{info.status}, epoch {info.epoch} of {info.epochs}" if info.epoch else info.status
-        key = (info.dataset, info.model)
-        found[key] = max(found.get(key, (-1, "")), (info.epoch + (info.status in status.LIVE), text))
-    return {key: text for key, (_, text) in found.items()}
-
-
-def _row(dataset: str, model: str, results: Sequence[Result], standing: str | None) -> Row:
+def _row(key: tuple[str, str], results: Sequence[Result], absent: Sequence[Absent], standing: str | None) -> Row:
+    dataset, model = key
     params = MODELS[model].params if model in MODELS else None
     top1, top1_spread = _mean([each.top1 for each in results])
     top5, top5_spread = _mean([each.top5 for each in results])
@@ -209,7 +205,9 @@ def _row(dataset: str, model: str, results: Sequence[Result], standing: str | No
         dataset=dataset,
         params=params,
         standing="" if results else standing or "not run",
-        seeds=tuple(sorted(each.seed for each in results if each.seed is not None)),
+        seeds=_seeds(results),
+        absent=tuple(sorted(absent, key=lambda each: (each.seed, each.run))),
+        diverged=_seeds([each for each in results if each.diverged]),
         top1=top1,
         top1_spread=top1_spread,
         top5=top5,
@@ -223,6 +221,10 @@ def _row(dataset: str, model: str, results: Sequence[Result], standing: str | No
         peer_figure=_figure(model, dataset, "peer", top1, top1_spread),
         runs=tuple(each.run for each in results),
     )
+
+
+def _seeds(results: Iterable[Result]) -> tuple[int, ...]:
+    return tuple(sorted(each.seed for each in results if each.seed is not None))
 
 
 def _mean(values: Sequence[float]) -> tuple[float | None, float | None]:

@@ -1,6 +1,7 @@
 """The table of own results as sections for people, as Markdown, and as rows for CSV; its JSON is the board itself."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -8,8 +9,12 @@ import msgspec
 
 from cockpit import export
 from cockpit.datasets import DATASETS
+from cockpit.export import counted
+from cockpit.results import NOT_FINITE
 from cockpit.scoreboard import Board, Figure, Result, Row
 
+_MOST_ABSENT = 10
+"""Runs of a row that are told of in a sentence; CSV and JSON have all."""
 FORMATS = ("md", "csv", "json")
 _MARKS = {"above": "▲", "level": "≈", "below": "▼", None: ""}
 _HEADS = [
@@ -17,6 +22,7 @@ _HEADS = [
     "params",
     "top-1",
     "n",
+    "remarks",
     "seed's",
     "peers'",
     "top-5",
@@ -27,7 +33,7 @@ _HEADS = [
     "commit",
 ]
 _OTHER_HEADS = ["network", "dataset", "why it does not count", "top-1", "top-5", "time", "img/s", "device", "commit"]
-_WORDS = frozenset({"network", "dataset", "why it does not count", "device", "commit"})
+_WORDS = frozenset({"network", "remarks", "dataset", "why it does not count", "device", "commit"})
 """Columns that are aligned at their left ends."""
 _LEGEND = (
     "▲ above the published figure, ▼ below it, ≈ within the spread. ± is the sample standard deviation over n seeds; "
@@ -80,6 +86,7 @@ def _cells(row: Row) -> list[str]:
         "" if row.params is None else f"{row.params / 1e6:.1f} M",
         row.standing or _mean(row.top1, row.top1_spread),
         str(len(row.seeds) or ""),
+        remarks(row),
         _figure(row.seed_figure),
         _figure(row.peer_figure),
         _mean(row.top5, row.top5_spread),
@@ -89,6 +96,23 @@ def _cells(row: Row) -> list[str]:
         ", ".join(row.devices),
         _commits(row.commits),
     ]
+
+
+def remarks(row: Row) -> str:
+    """Return in a few words which seeds a mean is without, and which of its networks have diverged."""
+    if not row.seeds:
+        return ""  # how it stands is said instead
+    furthest = sorted((one for one in row.absent if one.seed not in row.seeds), key=lambda one: one.epoch)
+    of_seed = {one.seed: one for one in furthest}
+    seeds = len(row.seeds) + len(of_seed)
+    words = Counter(of_seed[seed].word for seed in sorted(of_seed))
+    again = Counter(one.word for one in row.absent if of_seed.get(one.seed) is not one)
+    parts = [f"{number} of {seeds} seeds {word}" for word, number in words.items()]
+    parts += [f"{counted(number, 'more run')} {word}" for word, number in again.items()]
+    if row.diverged:
+        seeds_of = f"seed{'s' if len(row.diverged) > 1 else ''} {', '.join(map(str, row.diverged))}"
+        parts.append(f"{NOT_FINITE} ({seeds_of})")
+    return ", ".join(parts)
 
 
 def _other(result: Result) -> list[str]:
@@ -144,9 +168,23 @@ def notes(board: Board) -> list[str]:
         for figure in (row.seed_figure, row.peer_figure):
             if figure and figure.verdict and figure.note:
                 lines.append(f"{row.model} on {_title(row.dataset)}: {_share(figure.top1)} is {figure.note}.")
+    lines += [line for row in ran for line in _asides(row)]
     made = dict.fromkeys(version for each in (*board.results, *board.others) for version in each.made.versions)
     if made:
         lines.append(f"Made with {', '.join(made)}.")
+    return lines
+
+
+def _asides(row: Row) -> list[str]:
+    """Return in sentences which runs a mean is without, and what of it is by chance."""
+    name, lines = f"{row.model} on {_title(row.dataset)}", []
+    if row.absent:
+        told = [f"seed {one.seed} {one.standing} ({one.run})" for one in row.absent[:_MOST_ABSENT]]
+        more = len(row.absent) - len(told)
+        lines.append(f"{name}, not in the mean: {'; '.join(told)}{f'; and {more} more' if more else ''}.")
+    if row.diverged:
+        numbers = ", ".join(map(str, row.diverged))
+        lines.append(f"{name}, in the mean: the network of seed {numbers} has diverged; its accuracy is by chance.")
     return lines
 
 
@@ -194,6 +232,10 @@ def _flat_row(row: Row) -> dict[str, Any]:
         "standing": row.standing,
         "n": len(row.seeds),
         "seeds": row.seeds,
+        "remarks": remarks(row),
+        "absent_seeds": tuple(one.seed for one in row.absent),
+        "absent_runs": tuple(one.run for one in row.absent),
+        "diverged_seeds": row.diverged,
         "top1": row.top1,
         "top1_spread": row.top1_spread,
         "top5": row.top5,
@@ -225,6 +267,7 @@ def _flat_other(result: Result) -> dict[str, Any]:
         "recipe": result.why_not,
         "n": 1,
         "seeds": () if result.seed is None else (result.seed,),
+        "diverged_seeds": (result.seed,) if result.diverged and result.seed is not None else (),
         "top1": result.top1,
         "top5": result.top5,
         "elapsed_s": result.elapsed_s,

@@ -59,6 +59,14 @@ class TestScores(msgspec.Struct, frozen=True, kw_only=True):
     """Mean cross-entropy an image; None where the network's outputs are not finite."""
     epoch: int
     """The epoch of the checkpoint that was tested."""
+    run: str
+    """The run that it says it is of."""
+    dataset: str
+    """The dataset whose test part was used."""
+    images: int
+    """Number of test images."""
+    of_weights: bool | None = None
+    """Whether it is of the very weights in the folder; None where there are none."""
 
     def is_outdated(self, best_epoch: int | None) -> bool:
         """Return whether the best checkpoint is of another epoch by now: the figures are not those of it."""
@@ -94,6 +102,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Training seconds so far."""
     launched: float | None
     """Wall clock of the newest launch, unix seconds."""
+    begun: float | None = None
+    """Wall clock of the first launch, unix seconds."""
     changes: str
     """What its recipe sets apart from the seed's, for example "preset fast · lr 0.05"; empty when nothing."""
     damage: str = ""
@@ -159,11 +169,12 @@ def describe(run: Run, *, number: bool = True) -> RunInfo:
         epochs=epochs,
         best_val_acc=epoch.best_val_acc if epoch else None,
         best_epoch=epoch.best_epoch if epoch and epoch.best_val_acc is not None else None,
-        test=_scores(report) if report else None,
+        test=_scores(report, run.weights_digests()) if report else None,
         elapsed_s=max(record.elapsed_s for record in (tail.phase, tail.epoch, tail.step) if record)
         if tail.phase
         else 0.0,
         launched=launches[-1].time if launches else None,
+        begun=launches[0].time if launches else None,
         changes=apart,
         damage=_listed(damage, run),
         ticket=ticket if status == "waiting" else None,
@@ -178,8 +189,17 @@ def describe(run: Run, *, number: bool = True) -> RunInfo:
     return _placed(info, tickets.places(tickets.read_tickets(run.path.parent)).get(run.id))
 
 
-def _scores(report: TestReport) -> TestScores:
-    return TestScores(top1=report.top1, top5=report.top5, loss=report.loss, epoch=report.epoch)
+def _scores(report: TestReport, digests: Sequence[str]) -> TestScores:
+    return TestScores(
+        top1=report.top1,
+        top5=report.top5,
+        loss=report.loss,
+        epoch=report.epoch,
+        run=report.run,
+        dataset=report.dataset,
+        images=report.images,
+        of_weights=report.sha256 in digests if digests else None,
+    )
 
 
 def numbered(rows: Sequence[RunInfo], places: Mapping[str, int] | None = None) -> list[RunInfo]:

@@ -30,7 +30,9 @@ def row(number: int = 1, **values) -> RunInfo:
         "epochs": 30,
         "best_val_acc": None,
         "best_epoch": None,
-        "test": None if scores is None else TestScores(top1=scores, top5=0.99, loss=0.1, epoch=1),
+        "test": None
+        if scores is None
+        else TestScores(top1=scores, top5=0.99, loss=0.1, epoch=1, run="", dataset="", images=0),
         "elapsed_s": 0.0,
         "launched": None,
         "changes": "",

@@ -6,6 +6,7 @@ import pytest
 
 from cockpit import seed_tables, suite
 from cockpit.cli.suite import roughly, tell_total
+from cockpit.datasets import DATASETS
 from cockpit.errors import CockpitError
 from cockpit.jobs import JobInfo
 from cockpit.recipe import Recipe
@@ -37,7 +38,15 @@ def info(recipe: Recipe, status: str, number: int = 0, **more) -> RunInfo:
         "recipe": recipe,
     }
     if tested := more.pop("tested", None):
-        more["test"] = TestScores(top1=0.91, top5=0.99, loss=0.3, epoch=tested)
+        more["test"] = TestScores(
+            top1=0.91,
+            top5=0.99,
+            loss=0.3,
+            epoch=tested,
+            run=facts["id"],
+            dataset=recipe.dataset,
+            images=DATASETS[recipe.dataset].test_images,
+        )
     return RunInfo(**facts | more)
 
 

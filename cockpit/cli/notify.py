@@ -74,9 +74,10 @@ def tell_terminal(notify: Notify, info: status.RunInfo) -> bool:
 
 
 def _example() -> status.RunInfo:
+    name = "20260101-120000-resnet20-digits-0000"
     return status.RunInfo(
-        id="20260101-120000-resnet20-digits-0000",
-        path=os.path.abspath("runs/20260101-120000-resnet20-digits-0000"),
+        id=name,
+        path=os.path.abspath(f"runs/{name}"),
         status="finished",
         detail="test top-1 97.77%",
         model="resnet20",
@@ -85,7 +86,7 @@ def _example() -> status.RunInfo:
         epochs=30,
         best_val_acc=0.9861,
         best_epoch=27,
-        test=status.TestScores(top1=0.9777, top5=1.0, loss=0.0812, epoch=27),
+        test=status.TestScores(top1=0.9777, top5=1.0, loss=0.0812, epoch=27, run=name, dataset="digits", images=359),
         elapsed_s=95.0,
         launched=None,
         changes="",

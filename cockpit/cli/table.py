@@ -14,6 +14,7 @@ from cockpit.cli.reading import one_of, read_series
 from cockpit.cli.runs import find_rows
 from cockpit.compare import MAX_RUNS
 from cockpit.errors import CockpitError
+from cockpit.query import parse
 from cockpit.reports import write_file
 from cockpit.scoreboard import Board
 from cockpit.status import RunInfo
@@ -52,11 +53,13 @@ class Report:
             raise CockpitError("--curves draws and prints no table; leave out --to and --format, or --curves")
         store = open_store(self.runs)
         named = {store.get(ref).id for ref in self.run}
-        infos = [info for info in find_rows(store, self.filter) if not named or info.id in named]
+        everything = find_rows(store, "")
+        infos = [info for info in parse(self.filter).select(everything) if not named or info.id in named]
         if self.curves:
             return self._draw(store, infos)
         made = {info.id: provenance.trace(Run(store.root / info.id)) for info in infos if info.test}
-        board = scoreboard.make_board(infos, made, whole=not (self.filter or self.run))
+        shown = {info.id for info in infos}
+        board = scoreboard.make_board(everything, made, shown=shown, whole=not (self.filter or self.run))
         if self.to:
             path = self._write(self.to, scoreboard_text.encode(board, form or "md"))
             if self.json:
@@ -127,7 +130,20 @@ def _print_board(board: Board) -> None:
         say("no run was tested yet; `cockpit train` tests its best checkpoint at the end")
     for section in found:
         show(section.title)
-        order = ("network", "top-1", "seed's", "peers'", "why it does not count", "n", "dataset", "device", "time")
-        print_table(section.heads, section.rows, right=section.right, order=order, cut=("why it does not count",))
+        order = (
+            "network",
+            "top-1",
+            "remarks",
+            "seed's",
+            "peers'",
+            "why it does not count",
+            "n",
+            "dataset",
+            "device",
+            "time",
+        )
+        print_table(
+            section.heads, section.rows, right=section.right, order=order, cut=("why it does not count", "remarks")
+        )
     for line in scoreboard_text.notes(board):
         say(line)

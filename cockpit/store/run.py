@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from cockpit import files, records, results, tickets
+from cockpit import durable, files, records, results, tickets
 from cockpit.errors import CockpitError
 from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe, from_json
@@ -25,7 +25,7 @@ _UNREAD = frozenset(
     | {"notify-log.txt", "predictions.safetensors"}
     | {".lock", ".reserve", "job.sh", ".turn"}
 )
-"""Files of a run that a listing does not open."""
+"""Files of a run that a listing does not open, or can do without."""
 _LET_GO_S = 2.0
 """How long to wait for a writer lock before the run counts as another trainer's."""
 
@@ -103,6 +103,10 @@ class Run(Submitted, Tested):
     def best_path(self) -> Path:
         """The weights of the best epoch."""
         return self.path / "best.safetensors"
+
+    def weights_digests(self) -> list[str]:
+        """Return the SHA-256 of the best weights as their sidecar has it, two while they are replaced; [] without."""
+        return durable.digests(self.best_path)
 
     @property
     def remarks_path(self) -> Path:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from cockpit import status
+from cockpit import counting, status
 from cockpit.recipe import Recipe
 from cockpit.suite.cost import Estimate, Pace, estimate, work
 
@@ -137,14 +137,14 @@ def make_plan(
 
 
 def _judge(recipe: Recipe, infos: Sequence[status.RunInfo], failures: Mapping[str, int], *, retry: bool) -> Entry:
-    """Return the entry of a recipe; of several runs the one that is furthest tells, and of equals the oldest.
+    """Return the entry of a recipe; of several runs the one that is furthest tells, of equals the first launched.
 
     So it is the run that counts in a report, too.
     """
     blank = Entry(
         model=recipe.model, dataset=recipe.dataset, seed=recipe.seed, epochs=recipe.num_epochs, state="missing"
     )
-    judged = [(info, *state_of(info, failures.get(info.id, 0), retry=retry)) for info in infos]
+    judged = [(info, *state_of(info, failures.get(info.id, 0), retry=retry)) for info in counting.oldest_first(infos)]
     entries = [
         msgspec.structs.replace(
             blank,
@@ -156,7 +156,7 @@ def _judge(recipe: Recipe, infos: Sequence[status.RunInfo], failures: Mapping[st
             elapsed_s=info.elapsed_s,
             top1=info.test.top1 if info.test else None,
         )
-        for info, state, detail in reversed(judged)
+        for info, state, detail in judged
     ]
     return min(entries, key=lambda entry: (STATES.index(entry.state), -entry.epoch), default=blank)
 
@@ -164,9 +164,10 @@ def _judge(recipe: Recipe, infos: Sequence[status.RunInfo], failures: Mapping[st
 def state_of(info: status.RunInfo, failures: int, *, retry: bool = False) -> tuple[State, str]:
     """Return how a run stands in a suite, and a sentence about it."""
     if info.status == "finished":
-        if info.test and not info.test.is_outdated(info.best_epoch):
+        told = counting.strange(info)
+        if info.test and not told:
             return "done", info.detail
-        return "untested", f"`cockpit test {info.id}` tests its best checkpoint"
+        return "untested", f"{told}{'; ' if told else ''}`cockpit test {info.id}` tests its best checkpoint"
     if info.status in status.LIVE:
         return "training", info.detail
     if info.status == "waiting":

@@ -1,13 +1,16 @@
 """`cockpit suite` and `cockpit report` from the command line."""
 
 import json
+import shutil
 
+import msgspec
 import pytest
-from generator import make_runs
+from generator import NEWEST, Trainer, make_folder, make_runs, say, train
 
 from cockpit.cli import main
 from cockpit.dispatch import order
-from cockpit.store import RunStore
+from cockpit.seed_tables import seeds_recipe
+from cockpit.store import Run, RunStore
 
 
 @pytest.fixture
@@ -94,6 +97,58 @@ def test_a_filter_and_runs_leave_out_what_was_not_run(cockpit, made):
     assert found["rows"] == []
     tested = json.loads(cockpit("report", "--json")[1])["others"][0]["run"]
     assert [other["run"] for other in json.loads(cockpit("report", tested, "--json")[1])["others"]] == [tested]
+
+
+@pytest.fixture
+def seeds(runs) -> list[str]:
+    """Runs of the seed's recipe: two seeds that count, one of them twice, and one that failed."""
+    store, found = RunStore(runs), []
+    for place, (seed, top1) in enumerate([(0, 0.91), (0, 0.96), (1, 0.93), (2, None)]):
+        recipe = seeds_recipe("resnet18", "cifar10", seed)
+        trainer = Trainer(recipe, started=NEWEST + 3600 * place, samples_per_epoch=1, seed=place)
+        run = make_folder(store, recipe, NEWEST + 3600 * place, place)
+        train(run, trainer, trainer.launch(), 12 if top1 is None else trainer.planned_samples)
+        if top1 is None:
+            say(run, trainer.phase("failed", "loss is NaN at step 60"))
+        else:
+            run.write_test_report(msgspec.structs.replace(trainer.test(run), top1=top1))
+            say(run, trainer.phase("finished", f"test top-1 {top1:.2%}"))
+        found.append(run.id)
+    return found
+
+
+def test_means_marks_repeats_and_what_is_missing_go_through_the_command(cockpit, seeds):
+    code, out, _ = cockpit("report")
+    assert code == 0
+    (row,) = [line for line in out.splitlines() if line.startswith("| resnet18") and "±" in line]
+    for told in ("92.00 ± 1.41", "1 of 3 seeds failed", "▲", "cpu", "0123456"):
+        assert told in row
+    assert f"repeats seed 0 of {seeds[0]}" in out
+    assert f"seed 2 failed, epoch 12 of 200 ({seeds[3]})" in out
+    (row,) = [row for row in json.loads(cockpit("report", "--json")[1])["rows"] if row["seeds"]]
+    assert row["runs"] == [seeds[0], seeds[2]]
+    assert row["seed_figure"]["verdict"] == "above"
+    assert [absent["run"] for absent in row["absent"]] == [seeds[3]]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_neither_a_name_nor_a_filter_lets_a_repeat_count(cockpit, seeds, named):
+    found = json.loads(cockpit("report", "--json", *((seeds[1],) if named else ("--filter", "test>95")))[1])
+    assert found["rows"] == []
+    assert [other["why_not"] for other in found["others"]] == [f"repeats seed 0 of {seeds[0]}"]
+
+
+def test_a_copy_under_a_lower_name_changes_nothing(cockpit, runs, seeds):
+    before = json.loads(cockpit("report", "--json")[1])
+    copy = Run(shutil.copytree(runs / seeds[1], runs / "0-lucky"))
+    report = copy.test_report()
+    assert report is not None
+    copy.write_test_report(msgspec.structs.replace(report, run=copy.id))
+    assert json.loads(cockpit("report", "--json")[1])["rows"] == before["rows"]
+    (entry,) = json.loads(
+        cockpit("suite", "--only", "resnet18", "--dataset", "cifar10", "--device", "cpu", "--json")[1]
+    )["entries"]
+    assert (entry["state"], entry["run"]) == ("done", seeds[0])
 
 
 def test_curves_become_files(cockpit, made, tmp_path):
