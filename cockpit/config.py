@@ -42,6 +42,17 @@ def read_table(name: str) -> dict[str, Any]:
     return table
 
 
+def said(value: object) -> str:
+    """Return a value of the file for a sentence: a number as it is, of all else only what it is.
+
+    The sentence may come into a run's log or a report for others, and a command with its words may hold a password.
+    """
+    if isinstance(value, bool | int | float):
+        return f"{value!r}"[:40]
+    kinds = {str: "a text", list: "a list", dict: "a table"}
+    return next((words for kind, words in kinds.items() if isinstance(value, kind)), "a date or a time")
+
+
 def _refuse_misplaced(whole: Mapping[str, Any], path: Path) -> None:
     """Raise CockpitError for what nobody reads: a key in no table, or a table nearly called as one that is read."""
     for name in [name for name in whole if name not in _TABLES]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from cockpit.config import config_path, read_table
+from cockpit.config import config_path, read_table, said
 from cockpit.errors import CockpitError, unknown
 
 OSC_KINDS = (9, 99, 777)
@@ -52,13 +52,15 @@ def _check(name: str, value: Any) -> None:
     if name not in Notify.__struct_fields__:
         raise CockpitError(f"{where}: {unknown('setting', name, Notify.__struct_fields__, 'cockpit notify --help')}")
     if name == "bell" and not isinstance(value, bool):
-        raise CockpitError(f"bell {where} is {value!r}; write true or false")
+        raise CockpitError(f"bell {where} is {said(value)}; write true or false")
     if name == "osc" and not isinstance(value, bool) and value not in (0, *OSC_KINDS):
-        raise CockpitError(f"osc {where} is {value!r}; write true, false, 9, 99 or 777")
-    if name == "command" and (not isinstance(value, str) or "\0" in value):
-        raise CockpitError(f"command {where} is {value!r}; write a command line in quotes")
+        raise CockpitError(f"osc {where} is {said(value)}; write true, false, 9, 99 or 777")
+    if name == "command" and not isinstance(value, str):
+        raise CockpitError(f"command {where} is {said(value)}; write a command line in quotes")
+    if name == "command" and "\0" in value:
+        raise CockpitError(f"command {where} has a null character, which no command can have; leave it out")
     if name == "limit_s" and not _is_limit(value):
-        raise CockpitError(f"limit_s {where} is {value!r}; write seconds, more than 0 and at most a day")
+        raise CockpitError(f"limit_s {where} is {said(value)}; write seconds, more than 0 and at most a day")
 
 
 def _is_limit(value: Any) -> bool:

@@ -1,12 +1,12 @@
 """What to ask of Slurm: by flags, by the user's file, and as a run asked before, which anybody may have written."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from cockpit.config import config_path, read_table
+from cockpit.config import config_path, read_table, said
 from cockpit.errors import CockpitError, unknown
 from cockpit.numerals import whole
 
@@ -108,7 +108,7 @@ def read_settings(flags: Sequence[str] = (), before: Mapping[str, Any] | None = 
     if "extra=" in flags:  # what is unset need not be right
         values.pop("extra", None)
     for name, value in values.items():
-        _check(name, value, where)
+        _check(name, value, where, said if before is None else repr)
     values["extra"] = list(values.get("extra", ()))
     for flag in flags:
         name, separator, value = flag.partition("=")
@@ -126,7 +126,8 @@ def read_settings(flags: Sequence[str] = (), before: Mapping[str, Any] | None = 
     return Settings(**words, extra=tuple(values["extra"]))
 
 
-def _check(name: str, value: object, where: str) -> None:
+def _check(name: str, value: object, where: str, show: Callable[[object], str] = repr) -> None:
+    """Raise CockpitError for a setting that there is not, or a value that no script can hold, which `show` tells."""
     known = Settings.__struct_fields__
     if name not in known:
         raise CockpitError(f"{where}: {unknown('Slurm setting', name, known, 'cockpit train --help')}")
@@ -135,13 +136,14 @@ def _check(name: str, value: object, where: str) -> None:
             raise CockpitError(f'extra {where} is no list of texts; write ["--constraint=a100"], for example')
         wrong = [line for line in value if not (line.startswith("-") and is_plain(line))]
         if wrong:
-            raise CockpitError(f"extra {where} has {wrong[0]!r}, which is no option of sbatch; write --name=value")
+            raise CockpitError(f"extra {where} has {show(wrong[0])}, which is no option of sbatch; write --name=value")
         for line in value:
             _refuse_forbidden(line, where)
     elif isinstance(value, bool) or not isinstance(value, str | int) or not is_plain(str(value)):
-        raise CockpitError(f"{name} {where} is {value!r}; write a text without quotes, or a whole number")
+        strange = " with quotes, backslashes or control characters" if show is said and isinstance(value, str) else ""
+        raise CockpitError(f"{name} {where} is {show(value)}{strange}; write a text without quotes, or a whole number")
     elif name == "warn_s" and not re.fullmatch(r"\d{1,5}", str(value)):
-        raise CockpitError(f"warn_s {where} is {value!r}; write whole seconds, for example 120")
+        raise CockpitError(f"warn_s {where} is {show(value)}; write whole seconds, for example 120")
 
 
 def is_plain(text: str) -> bool:

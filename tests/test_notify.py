@@ -69,7 +69,7 @@ def test_the_users_file_says_how(config, table, expected):
     ("text", "sentence"),
     [
         ("[notify]\nbel = true", "unknown setting 'bel' (did you mean bell?)"),
-        ("[notify]\nbell = 'yes'", "bell in [notify] of {path} is 'yes'; write true or false"),
+        ("[notify]\nbell = 'yes'", "bell in [notify] of {path} is a text; write true or false"),
         ("[notify]\nosc = 8", "osc in [notify] of {path} is 8; write true, false, 9, 99 or 777"),
         ("[notify]\ncommand = 3", "command in [notify] of {path} is 3; write a command line in quotes"),
         ("[notify]\nlimit_s = 0", "limit_s in [notify] of {path} is 0; write seconds"),

@@ -8,7 +8,7 @@ import sys
 import pytest
 from terminal import Terminal
 
-from cockpit.doctor import short
+from cockpit.doctor import _folders, short
 
 
 def doctor(*words: str, **environment: str) -> tuple[int, dict[str, dict[str, str]]]:
@@ -75,6 +75,33 @@ def test_what_does_not_work_is_named_with_its_remedy(tmp_path):
     assert "again with pip" in found["torch loads"]["remedy"]
     assert "did you mean bell?" in found["config"]["remedy"]
     assert {what for what, finding in found.items() if finding["state"] == "bad"} >= {"torch loads", "runs", "config"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[notify]\ncommand = ["curl", "-H", "Authorization: Bearer SECRET"]',
+        '[notify]\ncommand = {curl = "SECRET"}',
+        '[notify]\ncommand = "curl SECRET\\u0000"',
+        "[notify]\ncommand = curl -H SECRET",
+        "[notify]\ncommand = 'curl' SECRET",
+        "[notify]\nbell = 'curl SECRET'",
+        "[notify]\nlimit_s = 'SECRET'",
+        "[slurm]\naccount = ['SECRET']",
+        "[slurm]\npartition = 'SECRET\"'",
+        "[slurm]\nextra = ['export TOKEN=SECRET']",
+        "[slurm]\nwarn_s = 'SECRET'",
+        "command = 'curl SECRET'",
+        "[notfy]\ncommand = 'curl SECRET'",
+    ],
+)
+def test_what_is_in_the_users_file_is_not_quoted(tmp_path, monkeypatch, text):
+    monkeypatch.setenv("COCKPIT_CONFIG", str(tmp_path / "config.toml"))
+    (tmp_path / "config.toml").write_text(text)
+    (found,) = (finding for finding in _folders(tmp_path) if finding.what == "config")
+    assert found.state == "bad"
+    assert found.remedy
+    assert "SECRET" not in f"{found}"
 
 
 def test_a_terminal_that_cannot_show_the_cockpit_is_told():
