@@ -19,7 +19,7 @@ class Action(NamedTuple):
     name: str
     """Textual's action: a method `action_<name>` of the screen, or of the app behind `app.`."""
     title: str
-    """A word or two, for the key bar and the palette."""
+    """A word or two, for the key bar and the palette; actions of one title share an entry of the bar."""
     doc: str
     """A sentence, for the help screen and the palette."""
     in_bar: bool = True
@@ -78,7 +78,6 @@ ACTIONS = (
     Action(("queue",), "tab", "tab", "other_pane", "slurm", "Go to Slurm's jobs, and back.", in_bar=False),
     Action(("queue",), "s", "s", "stop", "stop", "Stop it, with a checkpoint, or cancel its job in Slurm."),
     Action(("queue",), "p", "p", "pause", "pause", "Start nothing any more, or go on; what trains goes on."),
-    Action(("run",), "p", "p", "learn", "learn", "Watch it learn: twelve pictures and what it takes them for."),
     Action(("learn",), "left", "←", "earlier", "earlier", "Go back an epoch."),
     Action(("learn",), "right", "→", "later", "later", "Go on an epoch."),
     Action(("learn",), "shift+left", "shift+←", "much_earlier", "ten back", "Go back ten epochs.", in_bar=False),
@@ -105,29 +104,39 @@ ACTIONS = (
     Action(("report",), "o", "o", "order", "order", "Order classes by accuracy, or as the dataset has them."),
     Action(("report",), "x", "x", "export", "export", "Write it as JSON, CSV and PNG into a folder."),
     Action((*_RUN_SCREENS, "report"), "t", "t", "test", "test", "Test the best checkpoint, in the background."),
-    Action(
-        _RUN_SCREENS, "v", "v", "report", "report", "Open the test report: by class, by pair, mistakes.", in_bar=False
-    ),
+    Action(("run",), "v", "v", "report", "report", "Open the test report: by class, by pair, mistakes."),
+    Action(("runs",), "v", "v", "report", "report", "Open the test report: by class, by pair, mistakes.", in_bar=False),
+    Action(("run",), "p", "p", "learn", "learn", "Watch it learn: twelve pictures and what it takes them for."),
+    Action(("run",), "X", "X", "take", "export", "Export it: weights, ONNX, TensorBoard, curves, a card."),
+    Action(_RUN_SCREENS, "s", "s", "stop", "stop", "Stop it, with a checkpoint; a waiting run leaves the queue."),
+    Action(_RUN_SCREENS, "r", "r", "resume", "resume", "Continue a stopped, failed or lost run where it was."),
+    Action(_RUN_SCREENS, "N", "N", "clone", "like it", "Fill the form of a new run with its recipe.", in_bar=False),
+    Action(("run",), "l", "l", "log", "log", "Read the log on the whole screen.", in_bar=False),
+    Action(_RUN_SCREENS, "m", "m", "note", "note", "Write a note on the run.", in_bar=False),
+    Action(_RUN_SCREENS, "number_sign", "#", "tags", "tags", "Tag the run, to find it by tag:x.", in_bar=False),
     Action(
         (*_RUN_SCREENS, "report"), "i", "i", "classify", "images", "Let its network classify image files.", in_bar=False
     ),
     Action(("classify",), "enter", "enter", "classify", "classify", "Let the network say what the file shows."),
     Action(("path",), "enter", "enter", "accept", "accept", "Take the path."),
     Action(("classify", "path"), "tab", "tab", "complete", "complete", "Complete the path as far as it is certain."),
-    Action(_RUN_SCREENS, "s", "s", "stop", "stop", "Stop it, with a checkpoint; a waiting run leaves the queue."),
-    Action(_RUN_SCREENS, "r", "r", "resume", "resume", "Continue a stopped, failed or lost run where it was."),
-    Action(("run",), "l", "l", "log", "log", "Read the log on the whole screen."),
-    Action(_CHARTS, "left", "←", "cursor_left", "values", "Read values with a cursor, on the record to the left."),
-    Action(_CHARTS, "right", "→", "cursor_right", "right", "Read the values to the right.", in_bar=False),
-    Action(_CHARTS, "shift+left", "shift+←", "cursor_far_left", "far left", "Ten columns to the left.", in_bar=False),
     Action(
-        _CHARTS, "shift+right", "shift+→", "cursor_far_right", "far right", "Ten columns to the right.", in_bar=False
+        _CHARTS,
+        "left",
+        "←",
+        "cursor_left",
+        "values",
+        "Read values with a cursor, on the record to the left.",
+        in_bar=False,
     ),
-    Action(_CHARTS, "home", "home", "cursor_first", "first", "Read the first values.", in_bar=False),
-    Action(_CHARTS, "end", "end", "cursor_last", "last", "Read the newest values.", in_bar=False),
-    Action(_CHARTS, "1", "1", "zoom(1)", "zoom loss", "Zoom the loss; again, or esc, goes back.", in_bar=False),
-    Action(_CHARTS, "2", "2", "zoom(2)", "zoom top-1", "Zoom the accuracy.", in_bar=False),
-    Action(_CHARTS, "3", "3", "zoom(3)", "zoom rate", "Zoom the learning rate.", in_bar=False),
+    Action(_CHARTS, "right", "→", "cursor_right", "values", "Read the values to the right.", in_bar=False),
+    Action(_CHARTS, "shift+left", "shift+←", "cursor_far_left", "values", "Ten columns to the left.", in_bar=False),
+    Action(_CHARTS, "shift+right", "shift+→", "cursor_far_right", "values", "Ten columns to the right.", in_bar=False),
+    Action(_CHARTS, "home", "home", "cursor_first", "values", "Read the first values.", in_bar=False),
+    Action(_CHARTS, "end", "end", "cursor_last", "values", "Read the newest values.", in_bar=False),
+    Action(_CHARTS, "1", "1", "zoom(1)", "zoom", "Zoom the loss; again, or esc, goes back.", in_bar=False),
+    Action(_CHARTS, "2", "2", "zoom(2)", "zoom", "Zoom the accuracy.", in_bar=False),
+    Action(_CHARTS, "3", "3", "zoom(3)", "zoom", "Zoom the learning rate.", in_bar=False),
     Action(_CHARTS, "x", "x", "turn_x", "axis", "Let x count epochs, steps or time.", in_bar=False),
     Action(_CHARTS, "g", "g", "turn_grain", "grain", "Draw every sample of the training, or epochs.", in_bar=False),
     Action(_CHARTS, "e", "e", "turn_smoothing", "smooth", "Smooth: off, light, medium, strong.", in_bar=False),
@@ -141,7 +150,6 @@ ACTIONS = (
     Action(("runs",), "space", "space", "mark", "mark", "Mark it; t s d # x c then act on all marked.", in_bar=False),
     Action(("runs",), "a", "a", "mark_all", "mark all", "Mark all runs shown, or none of them.", in_bar=False),
     Action(("runs",), "d", "d", "delete", "delete", "Delete the run's folder, after a question.", in_bar=False),
-    Action(_RUN_SCREENS, "N", "N", "clone", "like it", "Fill the form of a new run with its recipe.", in_bar=False),
     Action(("new",), "slash", "/", "filter", "find", "Show only networks with every word you type.", in_bar=False),
     Action(("new",), "space", "space", "mark", "mark", "Mark devices, to train on several.", in_bar=False),
     Action((*_OPENED, "classify", "path", "help"), "escape", "esc", "back", "back", "Return to where you came from."),
@@ -149,13 +157,8 @@ ACTIONS = (
     Action(("runs",), "D", "D", "purge", "purge", "Empty the trash now, which frees the disk.", in_bar=False),
     Action(("runs",), "o", "o", "sort", "sort", "Sort by the next column; a click on its header too.", in_bar=False),
     Action(("runs",), "O", "O", "reverse", "reverse", "Sort the other way round.", in_bar=False),
-    Action(_RUN_SCREENS, "m", "m", "note", "note", "Write a note on the run.", in_bar=False),
-    Action(_RUN_SCREENS, "number_sign", "#", "tags", "tags", "Tag the run, to find it by tag:x.", in_bar=False),
     Action(("runs",), "c", "c", "compare", "compare", "Compare the marked runs.", in_bar=False),
     Action(("runs",), "x", "x", "export", "export", "Write the marked or shown runs as CSV or JSON.", in_bar=False),
-    Action(
-        ("run",), "X", "X", "take", "export", "Export it: weights, ONNX, TensorBoard, curves, a card.", in_bar=False
-    ),
     Action(("runs",), "slash", "/", "filter", "filter", "Show only what you ask for: words, model:vgg*, val>90%."),
     Action(("runs",), "escape", "esc", "clear_filter", "all", "Show all runs again.", in_bar=False),
     Action(("confirm",), "y,enter", "y", "dismiss(True)", "yes", "Do it."),
@@ -211,25 +214,35 @@ class KeyBar(Static):
 
     def _fitting(self, width: int) -> Content:
         """Return the keys of the bar, and as many of the others as so many cells have room for, in their order."""
-        labels = {action: _label(action) for action in self._actions}
-        shown = {action for action in self._actions if action.in_bar}
-        room = width - sum(labels[action].cell_length + _GAP for action in shown)
+        entries: dict[str, list[Action]] = {}
         for action in self._actions:
-            if action not in shown and action.title not in {other.title for other in shown}:
-                room -= labels[action].cell_length + _GAP
+            entries.setdefault(action.title, []).append(action)
+        labels = {title: _label(actions) for title, actions in entries.items()}
+        shown = {title for title, actions in entries.items() if any(action.in_bar for action in actions)}
+        room = width - sum(labels[title].cell_length + _GAP for title in shown)
+        for title, label in labels.items():
+            if title not in shown:
+                room -= label.cell_length + _GAP
                 if room < 0:
                     break
-                shown.add(action)
-        return Content(" " * _GAP).join(labels[action] for action in self._actions if action in shown)
+                shown.add(title)
+        return Content(" " * _GAP).join(label for title, label in labels.items() if title in shown)
 
 
 def _but_for(place: str, names: tuple[str, ...]) -> list[Action]:
     return [action for action in actions_of(place) if action.name not in names]
 
 
-def _label(action: Action) -> Content:
-    markup = f"[@click={_click(action)}][bold $text-accent]$key[/] $title[/]"
-    return Content.from_markup(markup, key=action.shown, title=action.title)
+def _label(actions: list[Action]) -> Content:
+    """Return an entry of the bar; keys of one character stand side by side behind the first one, each to be clicked."""
+    first, *others = actions
+    keys = [first, *(action for action in others if len(action.shown) == len(first.shown) == 1)]
+    parts = [
+        Content.from_markup(f"[@click={_click(action)}][bold $text-accent]$key[/][/]", key=action.shown)
+        for action in keys
+    ]
+    title = Content.from_markup(f"[@click={_click(first)}] $title[/]", title=first.title)
+    return Content("").join([*parts, title])
 
 
 def _click(action: Action) -> str:

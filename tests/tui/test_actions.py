@@ -85,6 +85,23 @@ async def test_a_bar_of_any_width_can_be_drawn(place):
         assert all(action.title in content.plain for action in actions_of(place))
 
 
+def test_the_key_bar_of_a_run_offers_its_report_and_export_at_80_columns():
+    shown = str(KeyBar("run").content)
+    assert [title for title in ("test", "report", "learn", "export", "stop", "resume") if title not in shown] == []
+
+
+async def test_keys_of_one_title_stand_side_by_side_in_the_bar_and_each_can_be_clicked(app, store):
+    finished(make_run(store))
+    async with app.run_test(size=(160, 45)) as pilot:
+        await settle(pilot, lambda: app.screen._look.complete)
+        await pilot.press("enter")
+        await settle(pilot, lambda: isinstance(app.screen, RunScreen) and "←→ values" in screen_text(app))
+        bar = screen_text(app).splitlines()[-1]
+        assert all(entry in bar for entry in ("N like it", "X export", "m note", "123 zoom"))
+        await pilot.click(".key-bar", offset=(bar.index("123 zoom") + 1, 0))
+        await settle(pilot, lambda: not app.screen.query("#loss").first().display)
+
+
 async def test_a_wide_key_bar_has_the_other_keys_too(app):
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot, lambda: "No runs yet" in screen_text(app))
