@@ -7,9 +7,11 @@ from rich.cells import cell_len
 
 from cockpit.jobs import span
 from cockpit.status import LIVE, OUTDATED, RunInfo
-from cockpit.tui.text import NO_VALUE, cells, day_and_time, duration, percent, status_word
+from cockpit.tui.text import NO_VALUE, cells, day_and_time, duration, percent, plain, status_word
 from nets.catalog import MODELS
 
+_MOST = 100
+"""Characters of a name that is cut in its middle."""
 GAP = 2
 """Columns of the screen between two columns of the table, half of it on either side."""
 
@@ -33,6 +35,8 @@ class Column(NamedTuple):
     """What the rows are sorted by in it, see `cockpit.fields`; empty when they cannot be."""
     optional: bool = False
     """Whether it is left out while it is empty in every row."""
+    tail: int = 0
+    """Characters of the end that stay where a text is cut, for names that differ there."""
 
     def head(self, arrow: str) -> str:
         """Return the header, with an arrow behind the title of the column that the rows are sorted by."""
@@ -42,6 +46,9 @@ class Column(NamedTuple):
 
     def fit(self, text: str) -> str:
         """Cut or pad a text to the column's width, the gap on both sides included."""
+        whole = plain(text, _MOST) if self.tail else ""
+        if len(whole) > self.width and whole.isascii():
+            text = f"{whole[: self.width - self.tail - 1]}…{whole[-self.tail :]}"
         text = cells(text, self.width)
         padding = " " * (self.width - cell_len(text))
         return " " + (padding + text if self.right else text + padding) + " "
@@ -78,9 +85,10 @@ def _job(row: RunInfo) -> str:
     return f"{job.id} {job.node} {span(job.elapsed_s)}"
 
 
+_MODEL = Column("model", 11, 1, lambda row: row.model, right=False, most=max(map(len, MODELS)), field="model", tail=7)
 RUN_COLUMNS = (
     Column("status", 10, 0, lambda row: status_word(row.status), right=False, field="status"),
-    Column("model", 11, 1, lambda row: row.model, right=False, most=max(map(len, MODELS)), field="model"),
+    _MODEL,
     Column("dataset", 8, 2, lambda row: row.dataset, right=False, field="dataset"),
     Column("epoch", 7, 3, _epoch, field="epoch"),
     Column("val %", 6, 4, lambda row: _marked(row, row.best_val_acc), field="val"),

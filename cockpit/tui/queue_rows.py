@@ -74,7 +74,7 @@ _DATE = re.compile(r"\b\d{8}-\d{6}-(?=\S)")
 
 COLUMNS = (
     Column("place", 5, 0, lambda row: row.place),
-    Column("model", 11, 1, lambda row: row.run.model, right=False),
+    Column("model", 11, 1, lambda row: row.run.model, right=False, tail=7),
     Column("dataset", 8, 2, lambda row: row.run.dataset, right=False),
     Column("device", 8, 3, lambda row: short(row.device), right=False),
     Column("prio", 4, 4, lambda row: str(row.priority or "")),
@@ -88,7 +88,7 @@ SLURM_COLUMNS = (
     Column("job", 7, 0, lambda row: row.job.id or "?", most=10),
     Column("state", 8, 1, lambda row: row.job.state or row.status, right=False, most=10),
     Column("why it waits", 16, 2, lambda row: row.job.reason, right=False, most=24),
-    Column("model", 11, 3, lambda row: row.run.model, right=False),
+    Column("model", 11, 3, lambda row: row.run.model, right=False, tail=7),
     Column("node", 8, 4, lambda row: row.job.node, right=False, most=16),
     Column("time/limit", 15, 5, lambda row: _times(row.job), right=False, most=18),
     Column("dataset", 8, 6, lambda row: row.run.dataset, right=False),
