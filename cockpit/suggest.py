@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from cockpit.errors import CockpitError
 from cockpit.fields import Field, fields
 from cockpit.query import WORDS, parse
 from cockpit.status import RunInfo
@@ -48,6 +49,19 @@ def search(text: str, rows: Sequence[RunInfo], *, typing: bool = True) -> Found:
             longer = re.sub(rf"(?i)\b({field.name}[:=]){re.escape(value)}(?=\s|$)", rf"\g<1>{value}*", text)
             return Found(parse(longer).select(rows), longer) if longer != text else Found([])
     return Found([])
+
+
+def understood(text: str) -> str:
+    """Return a filter without the terms that cannot be understood."""
+    return " ".join(word for word in WORDS.findall(text) if _is_understood(word))
+
+
+def _is_understood(word: str) -> bool:
+    try:
+        parse(word)
+    except CockpitError:
+        return False
+    return True
 
 
 def complete(text: str, rows: Iterable[RunInfo]) -> str:

@@ -1,6 +1,7 @@
 """The filter of a list of runs: what is typed, and below it the fields to type, or what is wrong.
 
-While there is a mistake in it, what was understood last holds.
+While there is a mistake in it, what was understood last holds; where that finds nothing, because the mistake was being
+typed already, what is left without the mistake.
 """
 
 from collections.abc import Callable, Sequence
@@ -80,6 +81,11 @@ class FilterLine(Vertical):
         """What is typed."""
         return self.query_one(Input).value
 
+    @property
+    def mistake(self) -> str:
+        """What is wrong with it; empty when nothing."""
+        return self._mistake
+
     def select(self, rows: Sequence[RunInfo]) -> Sequence[RunInfo]:
         """Return the rows that match, in their order."""
         self._rows, text, self._meant = rows, self.text, ""
@@ -87,7 +93,7 @@ class FilterLine(Vertical):
             self._good = self._mistake = ""
             self._draw()
             return rows
-        from cockpit.suggest import search
+        from cockpit.suggest import search, understood
 
         try:
             found = search(text, rows, typing=self._typing)
@@ -95,6 +101,8 @@ class FilterLine(Vertical):
         except CockpitError as error:
             self._mistake = str(error)
             found = search(self._good, rows) if self._good else None
+            if found is not None and not found.rows:
+                found = search(understood(text), rows)
         if found is not None:
             self._meant = found.meant
         self._draw()

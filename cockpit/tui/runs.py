@@ -98,7 +98,10 @@ class RunsScreen(Deeds):
         if empty.display:
             sought = plain(line.text.strip())
             verb = "is found by" if ":" in sought or "<" in sought or ">" in sought else "contains"
-            no_match = words(f"No run {verb} ", (sought, "bold"), ".  esc shows all runs again.")
+            again = "  esc shows all runs again."
+            no_match = words(f"No run {verb} ", (sought, "bold"), f".{again}")
+            if line.mistake:
+                no_match = words((plain(line.mistake), "$text-error"), f".{again}")
             empty.update(no_match if self._look.rows else Content.from_markup(_NO_RUNS))
         self._draw_title(len(rows))
         self._draw_detail()
