@@ -88,7 +88,7 @@ def model_lines(
             lines.append((None, words((f"{family} {spec.year}", "bold"))))
         own = (own_bests or {}).get((spec.name, dataset or ""))
         known = f"{spec.name:<{_NAME_WIDTH}} {millions(spec.params):>5}{_seed(spec)}"
-        mine = f"{percent(own.top1):>7}{'*' if own.changes else ''}" if own else ""
+        mine = f"{percent(own.top1):>7}{'' if own.tested else 'v'}{'*' if own.changes else ''}" if own else ""
         lines.append((spec.name, words(known, (mine, "$text-success") if mine else "")))
     return lines or [(None, words(("no network fits; esc: all", "$text-warning")))]
 
@@ -142,11 +142,7 @@ def describe_model(spec: ModelSpec, own_bests: Mapping[tuple[str, str], OwnBest]
         own_bests: See `RunsReader.own_bests`.
         width: Cells of a line, into which the paper is cut; 0 cuts nothing.
     """
-    own = ", ".join(
-        f"{plain(data, 40)} {percent(best.top1)} %{f' (* {plain(best.changes, 40)})' if best.changes else ''}"
-        for (name, data), best in own_bests.items()
-        if name == spec.name
-    )
+    own = ", ".join(f"{plain(data, 40)} {_own(best)}" for (name, data), best in own_bests.items() if name == spec.name)
     yours = (f"your best {own}", "$text-success") if own else ""
     if not width or width >= _ROOMY:
         size = f"{spec.params / 1e6:.2f} M parameters, {spec.flops / 1e9:.2f} GFLOP an image"
@@ -160,6 +156,12 @@ def describe_model(spec: ModelSpec, own_bests: Mapping[tuple[str, str], OwnBest]
         facts = words(words((spec.name, "bold"), size, between="  "), reached, between=" · ")
         facts = facts.truncate(width, ellipsis=True)
     return words(facts, _paper(spec, width), (spec.idea, "dim"), between="\n")
+
+
+def _own(best: OwnBest) -> str:
+    """Return the best of one's own runs; what is no test's, or by another recipe, is called so."""
+    changes = f" (* {plain(best.changes, 40)})" if best.changes else ""
+    return f"{'' if best.tested else 'val '}{percent(best.top1)} %{changes}"
 
 
 def _published(spec: ModelSpec, *sources: str) -> str:

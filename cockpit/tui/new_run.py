@@ -80,7 +80,7 @@ class NewRunScreen(CockpitScreen[None]):
         """Name the columns that fit."""
         wide = self.size.width >= _WIDE
         self._menu("model").border_title = model_title(columns=wide)
-        self._menu("model").border_subtitle = "published, and yours; * by another recipe" if wide else ""
+        self._menu("model").border_subtitle = "yours: v validation, * other recipe" if wide else ""
         self._explain()
 
     def on_like_read(self, event: LikeRead) -> None:

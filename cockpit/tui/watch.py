@@ -83,9 +83,11 @@ class OwnBest(NamedTuple):
     """What the user reached with a network on a dataset."""
 
     top1: float
-    """Of the best checkpoint's test if there was one, else of validation, 0-1."""
+    """Of tests where there was one, else of validation, 0-1."""
     changes: str
     """What the run's recipe set apart from the seed's; empty when nothing."""
+    tested: bool
+    """Whether it is a test's; published figures are, and those of validation are not to be set beside them."""
 
 
 class _Known(NamedTuple):
@@ -111,15 +113,19 @@ class RunsReader:
         self._told: RunsLook | None = None
 
     def own_bests(self) -> dict[tuple[str, str], OwnBest]:
-        """Return the best of the runs read so far by (model, dataset)."""
+        """Return the best of the runs read so far by (model, dataset); a test goes before any validation."""
         bests: dict[tuple[str, str], OwnBest] = {}
         for known in list(self._known.values()):  # a look may go on in its thread
             row = known.row
             tested = row.test and not row.test.is_outdated(row.best_epoch)
             top1 = row.test.top1 if row.test and tested else row.best_val_acc
             pair = (row.model, row.dataset)
-            if top1 is not None and (pair not in bests or top1 > bests[pair].top1):
-                bests[pair] = OwnBest(top1, row.changes)
+            before = bests.get(pair)
+            if top1 is None:
+                continue
+            best = OwnBest(top1, row.changes, bool(tested))
+            if before is None or (best.tested, best.top1) > (before.tested, before.top1):
+                bests[pair] = best
         return bests
 
     def look(self, *, afresh: bool = False) -> Iterator[RunsLook]:
