@@ -70,13 +70,13 @@ def compare_columns(
     devices = texts("device", lambda name: plain(name, _MAX_WIDTH) or NO_VALUE)
     return [
         *(CompareColumn(title, values, 0) for title, values in here.items()),
-        *(CompareColumn(name, values, 2) for name, values in differing.items()),
-        CompareColumn("best val", texts("best_val_acc"), 1),
+        *(CompareColumn(name, values, 3) for name, values in differing.items()),
+        CompareColumn("best val", texts("best_val_acc"), 2),
         CompareColumn("at", texts("best_epoch", str), 5),
         CompareColumn("now", texts("final_val_acc"), 7),
         CompareColumn("val loss", texts("final_val_loss", loss), 4),
         CompareColumn("lowest", texts("best_val_loss", loss), 9),
-        CompareColumn("test", test("top1"), 3),
+        CompareColumn("test", test("top1"), 1 if any(run.test for run in runs) else 9),
         CompareColumn("top-5", test("top5"), 8),
         CompareColumn("epoch", [f"{run.epoch}/{run.epochs}" if run.epochs else NO_VALUE for run in runs], 6),
         CompareColumn("time", texts("elapsed_s", lambda seconds: duration(seconds or None)), 6),
