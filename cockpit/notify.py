@@ -57,7 +57,7 @@ def _check(name: str, value: Any) -> None:
         raise CockpitError(f"osc {where} is {said(value)}; write true, false, 9, 99 or 777")
     if name == "command" and not isinstance(value, str):
         raise CockpitError(f"command {where} is {said(value)}; write a command line in quotes")
-    if name == "command" and "\0" in value:
+    if name == "command" and "\0" in str(value):
         raise CockpitError(f"command {where} has a null character, which no command can have; leave it out")
     if name == "limit_s" and not _is_limit(value):
         raise CockpitError(f"limit_s {where} is {said(value)}; write seconds, more than 0 and at most a day")
