@@ -46,17 +46,18 @@ class _Weights(NamedTuple):
     sha256: str
 
 
-def make_card(run: Run, exported: Sequence[Exported] = ()) -> str:
+def make_card(run: Run, exported: Sequence[Exported] = (), checked: durable.Checked | None = None) -> str:
     """Return the card of a run's best network.
 
     Args:
         run: A run with a checkpoint.
         exported: The files that were made with the card.
+        checked: The checkpoint that they were made of; a training may have replaced it since.
 
     Raises:
         CockpitError: When the checkpoint is damaged.
     """
-    weights = _read_weights(run)
+    weights = _read_weights(run, checked)
     imported = run.imported()
     test = run.test_report()
     if test is not None and test.sha256 != weights.sha256:
@@ -73,8 +74,8 @@ def make_card(run: Run, exported: Sequence[Exported] = ()) -> str:
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
 
-def _read_weights(run: Run) -> _Weights:
-    data, digest = durable.read_checked(run.best_path)
+def _read_weights(run: Run, checked: durable.Checked | None) -> _Weights:
+    data, digest = checked or durable.read_checked(run.best_path)
     try:
         tensors = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         facts = tensors.pop("__metadata__")

@@ -132,7 +132,11 @@ def _make_sure_of_room(path: Path, size_bytes: int) -> None:
         )
 
 
-def read_checked(path: Path) -> tuple[bytes, str]:
+Checked = tuple[bytes, str]
+"""A checked file's bytes and their SHA-256 in hex."""
+
+
+def read_checked(path: Path) -> Checked:
     """Return a checked file's bytes and their SHA-256 in hex.
 
     Raises:

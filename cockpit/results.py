@@ -101,6 +101,19 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
     """How it was compared with the network; None where there is nothing to compare, or nobody wanted it."""
 
 
+class NotExported(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was asked for, and why there is none."""
+
+    run: str
+    """The run's id."""
+    format: str
+    """What was asked for."""
+    path: str
+    """Where it was to be."""
+    error: str
+    """Why it is not there."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A class that a network takes an image for."""
 

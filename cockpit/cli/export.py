@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from tyro.conf import Positional, UseAppendAction, arg
 
@@ -18,11 +18,20 @@ from cockpit.cli.testing import best_run
 from cockpit.errors import CockpitError
 from cockpit.files import open_to_append, unwritable
 from cockpit.forms import LOG_NAME, NETWORKS, SUFFIXES, read_formats, require
-from cockpit.results import Exported
+from cockpit.results import Exported, NotExported
 from cockpit.store import Run
 
 LOGDIR = Path("tensorboard")
 """Where event files go when no folder is named; each run has one of its own in it."""
+
+
+class _Failure(NamedTuple):
+    """A format that was not made."""
+
+    format: str
+    error: CockpitError
+    code: int
+    """1: it says something else than the network; 2: it could not be made."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,10 +67,14 @@ class Export:
     runs: Path | None = None
     """Folder of the runs. Default: COCKPIT_RUNS, else ./runs."""
     json: bool = False
-    """Print what was made as JSON."""
+    """Print what was made as JSON, and what was not with the reason."""
 
     def execute(self) -> int:
-        """Make them, the card last, which tells of the others; 1 when one says something else than the network."""
+        """Make them, the card last, which tells of the others.
+
+        Returns:
+            1 when one says something else than the network, 2 when one cannot be made.
+        """
         with unfinished.ending_in_order():
             return self._execute()
 
@@ -76,8 +89,10 @@ class Export:
             raise CockpitError("name a run, or --model and --dataset to export the best run of that pair")
         if self.live and formats != ["tensorboard"]:
             raise CockpitError("--live is for --to tensorboard alone; the other formats are of a run as it stands")
+        checked = None
         if {*NETWORKS, "card"} & {*formats}:
             launch.check_checkpoint(run)  # before there are folders
+            checked = durable.read_checked(run.best_path)  # once: a training may replace it between two formats
         paths = _place(run, formats, self.out)
         for folder in {path if name == "tensorboard" else path.parent for name, path in paths.items()}:
             unfinished.sweep(folder)
@@ -85,43 +100,81 @@ class Export:
             return self._follow(run, paths["tensorboard"])
         for name, path in paths.items():
             _check_path(name, path, force=self.replace)
-        made: list[Exported] = []
-        failed = False
-        for one in self._make(run, paths, made):
-            if isinstance(one, CockpitError):
-                failed = True
-                go_on_telling(say, f"cockpit: {one}")
+        told: list[Exported | NotExported] = []
+        code = 0
+        for one in self._make(run, paths, checked):
+            if isinstance(one, _Failure):
+                code = max(code, one.code)
+                known = {other.error for other in told if isinstance(other, NotExported)}
+                told.append(_not_made(run, one, paths))
+                if str(one.error) not in known:
+                    go_on_telling(say, f"cockpit: {one.error}")
                 continue
-            made.append(one)
+            told.append(one)
             if not self.json:
                 go_on_telling(show, one.path)
             go_on_telling(say, _tell(one))
         if self.json:
-            print_json(made)
-        return int(failed)
+            print_json(told)
+        return code
 
-    def _make(self, run: Run, paths: dict[str, Path], made: Sequence[Exported]) -> Iterator[Exported | CockpitError]:
-        wanted = {name: path for name, path in paths.items() if name in NETWORKS}
-        if wanted:
-            os.environ.update(launch.TRAINER_ENVIRONMENT | os.environ)  # before torch is loaded
-            from cockpit.engine.exporting import export_network
+    def _make(
+        self, run: Run, paths: dict[str, Path], checked: durable.Checked | None
+    ) -> Iterator["Exported | _Failure"]:
+        """Yield what was made of each format, or why it was not, as it comes; one that fails ends no other."""
+        made: list[Exported] = []
+        for one in self._make_networks(run, paths, checked):
+            if isinstance(one, Exported):
+                made.append(one)
+            yield one
+        for name in ("tensorboard", "csv", "card"):
+            if name not in paths:
+                continue
+            try:
+                self._make_text(name, run, paths[name], made, checked)
+            except CockpitError as error:
+                yield _Failure(name, error, 2)
+            else:
+                made.append(_made(run, name, paths[name]))
+                yield made[-1]
 
-            yield from export_network(run, wanted, verify=not self.unverified, force=self.replace)
-        if "tensorboard" in paths:
+    def _make_networks(
+        self, run: Run, paths: dict[str, Path], checked: durable.Checked | None
+    ) -> Iterator["Exported | _Failure"]:
+        waiting = {name: path for name, path in paths.items() if name in NETWORKS}
+        if not waiting:
+            return
+        os.environ.update(launch.TRAINER_ENVIRONMENT | os.environ)  # before torch is loaded
+        from cockpit.engine.exporting import export_network
+
+        while waiting:
+            try:
+                for one in export_network(
+                    run, dict(waiting), verify=not self.unverified, force=self.replace, checked=checked
+                ):
+                    name = next(iter(waiting))
+                    del waiting[name]
+                    yield one if isinstance(one, Exported) else _Failure(name, one, 1)
+            except CockpitError as error:
+                name = next(iter(waiting))
+                del waiting[name]
+                yield _Failure(name, error, 2)
+
+    def _make_text(
+        self, name: str, run: Run, path: Path, made: Sequence[Exported], checked: durable.Checked | None
+    ) -> None:
+        if name == "tensorboard":
             from cockpit.event_files import write_events
 
-            write_events(run, paths["tensorboard"], force=self.replace)
-            yield _made(run, "tensorboard", paths["tensorboard"])
-        if "csv" in paths:
+            write_events(run, path, force=self.replace)
+        elif name == "csv":
             from cockpit.export import encode, export_curves
 
-            _write(paths["csv"], encode(export_curves(read_series(run)), ".csv"), force=self.replace)
-            yield _made(run, "csv", paths["csv"])
-        if "card" in paths:
+            _write(path, encode(export_curves(read_series(run)), ".csv"), force=self.replace)
+        else:
             from cockpit.card import make_card
 
-            _write(paths["card"], make_card(run, made).encode(), force=self.replace)
-            yield _made(run, "card", paths["card"])
+            _write(path, make_card(run, made, checked).encode(), force=self.replace)
 
     def _follow(self, run: Run, folder: Path) -> int:
         from cockpit.event_files import check_folder, follow_events
@@ -223,6 +276,11 @@ def _write(path: Path, data: bytes, *, force: bool) -> None:
 def _made(run: Run, name: str, path: Path) -> Exported:
     files = [part for part in path.iterdir() if part.is_file()] if path.is_dir() else [path]
     return Exported(run=run.id, format=name, path=str(path), size_bytes=sum(part.stat().st_size for part in files))
+
+
+def _not_made(run: Run, failure: _Failure, paths: dict[str, Path]) -> NotExported:
+    path = paths[failure.format]
+    return NotExported(run=run.id, format=failure.format, path=str(path), error=str(failure.error))
 
 
 def _tell(one: Exported) -> str:

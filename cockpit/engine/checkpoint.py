@@ -210,13 +210,17 @@ class Best(NamedTuple):
     """Digest of the file."""
 
 
-def load_best(run: Run) -> Best:
+def load_best(run: Run, checked: durable.Checked | None = None) -> Best:
     """Read the best weights.
+
+    Args:
+        run: The run.
+        checked: The file, where it was read already: a training may replace it at any moment.
 
     Raises:
         DamagedFileError: When the file is missing, damaged, or not one of ours.
     """
-    data, digest = durable.read_checked(run.best_path)
+    data, digest = checked or durable.read_checked(run.best_path)
     try:
         weights = safetensors.torch.load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]

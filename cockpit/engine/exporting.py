@@ -5,18 +5,27 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import safetensors
+
 from cockpit import durable, unfinished
 from cockpit.engine.checkpoint import load_best
 from cockpit.engine.faithful import Trial, UnfaithfulError, compare, make_trial
-from cockpit.engine.portable import WRITERS, Portable, facts_of, make_portable
+from cockpit.engine.portable import WRITERS, Portable, Writer, facts_of, make_portable
 from cockpit.errors import CockpitError
 from cockpit.files import unwritable
 from cockpit.results import Exported, Verification
 from cockpit.store import Run
 
+_SHOWN = 200
+
 
 def export_network(
-    run: Run, wanted: dict[str, Path], *, verify: bool = True, force: bool = False
+    run: Run,
+    wanted: dict[str, Path],
+    *,
+    verify: bool = True,
+    force: bool = False,
+    checked: durable.Checked | None = None,
 ) -> Iterator[Exported | UnfaithfulError]:
     """Write a run's best network in each of the wanted forms; yield what was made, or why it was not, as it comes.
 
@@ -25,11 +34,12 @@ def export_network(
         wanted: From a key of `WRITERS` to the file's path.
         verify: Whether to compare each file with the network on real images.
         force: Whether to write over what is there.
+        checked: The checkpoint, where it was read already.
 
     Raises:
         CockpitError: When there is no undamaged checkpoint, nothing to compare with, or a file cannot be written.
     """
-    best = load_best(run)
+    best = load_best(run, checked)
     trial = make_trial(best) if verify else None
     portable = make_portable(best)
     for form, path in wanted.items():
@@ -62,7 +72,7 @@ def write_compared(
     try:
         with unfinished.scratch(path.parent) as folder:
             made = folder / path.name
-            write(portable, facts, made)
+            _write(write, portable, facts, made, path)
             verified = compare(trial, read(made)) if trial else None
             rights = _usual_rights(folder)
             for part in sorted(folder.iterdir(), key=lambda part: part == made):  # the file itself comes last
@@ -72,6 +82,14 @@ def write_compared(
     except OSError as error:
         raise unwritable(path, error) from error
     return verified
+
+
+def _write(write: Writer, portable: Portable, facts: dict[str, str], made: Path, path: Path) -> None:
+    try:
+        write(portable, facts, made)
+    except (safetensors.SafetensorError, RuntimeError) as error:  # so a full disk is told of, among other things
+        reason = str(error).partition("\n")[0][:_SHOWN]
+        raise CockpitError(f"{path} cannot be written: {reason or type(error).__name__}") from error
 
 
 def _usual_rights(folder: Path) -> int:

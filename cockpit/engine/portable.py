@@ -5,6 +5,7 @@ The graphs (`torch`, `onnx`) take pixels as an image file has them, and normalis
 """
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -117,8 +118,10 @@ def read_safetensors(path: Path) -> Answer:
 
 def write_torch(portable: Portable, facts: dict[str, str], path: Path) -> None:
     """Write a program of torch.export, for any number of images."""
+    content = io.BytesIO()  # torch's own writer of files aborts the process when the disk is full
     with _quiet():
-        torch.export.save(portable.traced(), path, extra_files={"cockpit.json": json.dumps(facts)})
+        torch.export.save(portable.traced(), content, extra_files={"cockpit.json": json.dumps(facts)})
+    path.write_bytes(content.getbuffer())
 
 
 def read_torch(path: Path) -> Answer:
@@ -165,7 +168,9 @@ def read_onnx(path: Path) -> Answer:
     return lambda images: np.asarray(session.run(["logits"], {"images": images})[0])
 
 
-WRITERS: dict[str, tuple[str, Callable[[Portable, dict[str, str], Path], None], Callable[[Path], Answer]]] = {
+Writer = Callable[[Portable, dict[str, str], Path], None]
+"""Writes a network, with what is to be said of it, into a file."""
+WRITERS: dict[str, tuple[str, Writer, Callable[[Path], Answer]]] = {
     "safetensors": (".safetensors", write_safetensors, read_safetensors),
     "onnx": (".onnx", write_onnx, read_onnx),
     "torch": (".pt2", write_torch, read_torch),

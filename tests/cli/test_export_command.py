@@ -1,11 +1,15 @@
 """`cockpit export` as a user meets it: what it makes, what it refuses, and that it says so."""
 
 import csv
+import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
+from concurrent import futures
 from pathlib import Path
 
 import pytest
@@ -40,6 +44,56 @@ def test_several_formats_at_once_as_json(tiny_run, capsys):
     card = Path(made["card"]["path"]).read_text()
     assert "40 test images of 10 classes: logits within" in card
     assert f"{tiny_run.test_report().top1:.2%}" in card
+
+
+def test_what_was_made_is_told_though_another_format_fails(tiny_run):
+    """Where a file may be as long as a card, but no longer."""
+    formats = "safetensors,torch,csv,card"
+    words = f"{sys.executable} -m cockpit export {tiny_run.id} --to {formats} --unverified --json --out new"
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 8; {words}"], check=False, env=os.environ, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    told = {one["format"]: one for one in json.loads(done.stdout)}
+    assert list(told) == ["safetensors", "torch", "csv", "card"]
+    for name in ("csv", "card"):
+        assert Path(told[name]["path"]).stat().st_size == told[name]["size_bytes"]
+    for name in ("safetensors", "torch"):
+        assert told[name]["path"] in told[name]["error"]
+        assert "cannot be written" in told[name]["error"]
+        assert told[name]["error"] in done.stderr
+        assert not Path(told[name]["path"]).exists()
+
+
+def test_a_card_is_of_the_weights_that_are_exported_with_it(tiny_run, tmp_path, monkeypatch):
+    """While a training replaces them all the time."""
+    home = tmp_path / "runs" / tiny_run.id
+    shutil.copytree(tiny_run.path, home)
+    monkeypatch.setenv("COCKPIT_RUNS", str(home.parent))
+    with safetensors.safe_open(tiny_run.best_path, "pt") as file:
+        facts, weights = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    contents = [safetensors.torch.save(weights, facts | {"epoch": str(epoch)}) for epoch in range(3)]
+    done = threading.Event()
+
+    def replace_again_and_again() -> None:
+        for content in itertools.cycle(contents):
+            if done.is_set():
+                return
+            durable.write_checked(home / "best.safetensors", content)
+
+    with futures.ThreadPoolExecutor(1) as pool:
+        replacing = pool.submit(replace_again_and_again)
+        try:
+            for number in range(4):
+                words = ["export", "last", "--to", "safetensors,card", "--unverified", "--out", f"out{number}"]
+                assert main(words) == 0
+        finally:
+            done.set()
+        replacing.result()
+    for folder in Path().glob("out*"):
+        with safetensors.safe_open(next(folder.glob("*.safetensors")), "np") as file:
+            digest = file.metadata()["source_sha256"]
+        assert digest in next(folder.glob("*.md")).read_text()
 
 
 def test_the_curves_are_those_of_the_records(tiny_run):
