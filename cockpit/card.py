@@ -267,7 +267,7 @@ def usage(model: str, num_classes: int, name: str) -> list[str]:
         "from nets import build",
         "from safetensors.torch import load_file",
         "",
-        f"model, weights = build({model!r}, {num_classes}).eval(), load_file({name!r})",
+        f"model, weights = build({json.dumps(model)}, num_classes={num_classes}).eval(), load_file({json.dumps(name)})",
         'mean, std = weights.pop("normalize.mean"), weights.pop("normalize.std")',
         "model.load_state_dict(weights)",
         "logits = model((images / 255 - mean) / std)  # images: uint8, (batch, 3, 32, 32), RGB",

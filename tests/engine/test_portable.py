@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -9,9 +10,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from readme import README
 from torch import nn
 
 from cockpit import datasets
+from cockpit.card import usage
 from cockpit.engine.augment import Normalization
 from cockpit.engine.checkpoint import load_best
 from cockpit.engine.exporting import export_network, write_compared
@@ -165,21 +168,27 @@ def test_what_is_there_stays_unless_forced(tiny_run, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
-def test_three_lines_of_plain_pytorch_load_the_weights(tiny_run, tmp_path):
-    """As README says; nothing of cockpit is imported."""
-    list(export_network(tiny_run, {"safetensors": tmp_path / "net.safetensors"}))
+def snippet() -> str:
+    """Return README's lines that load the weights."""
+    (found,) = re.findall(r"```python\n(from nets import build\n.*?)```", README.read_text(), re.DOTALL)
+    return found
+
+
+def test_readme_s_lines_of_plain_pytorch_load_the_weights(tiny_run, tmp_path):
+    """Nothing of cockpit is imported."""
+    list(export_network(tiny_run, {"safetensors": tmp_path / "RUN.safetensors"}))
     trial = make_trial(load_best(tiny_run))
     np.save(tmp_path / "images.npy", trial.images)
-    code = """
-import sys, numpy, torch
-from nets import build
-from safetensors.torch import load_file
-images = torch.from_numpy(numpy.load("images.npy"))
-model, weights = build("resnet20", num_classes=10).eval(), load_file("net.safetensors")
-mean, std = weights.pop("normalize.mean"), weights.pop("normalize.std")
-model.load_state_dict(weights)
-numpy.save("logits.npy", model((images / 255 - mean) / std).detach())
-assert not any(name.partition(".")[0] == "cockpit" for name in sys.modules)
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    code = [
+        "import sys, numpy, torch",
+        "images = torch.from_numpy(numpy.load('images.npy'))",
+        snippet(),
+        "numpy.save('logits.npy', logits.detach())",
+        "assert not any(name.partition('.')[0] == 'cockpit' for name in sys.modules)",
+    ]
+    subprocess.run([sys.executable, "-c", "\n".join(code)], check=True, cwd=tmp_path)
     assert np.abs(np.load(tmp_path / "logits.npy") - trial.logits).max() < 1e-4
+
+
+def test_a_card_has_the_lines_of_readme():
+    assert "\n".join(usage("resnet20", 10, "RUN.safetensors")) == snippet().strip()
