@@ -35,14 +35,16 @@ _TORCH_S = 300.0
 """How long torch may take to load: minutes, from a slow disk."""
 _LOAD_TORCH = """
 import json, torch, torchvision
-cuda = torch.cuda.is_available()
-print(json.dumps({
-    "cuda": torch.version.cuda or "",
-    "cards": [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())],
-    "works": bool(cuda and torch.ones(2, device="cuda").sum().item() == 2), "threads": torch.get_num_threads(),
-    "mps": torch.backends.mps.is_available(),
-}))
+found = {"cuda": torch.version.cuda or "", "threads": torch.get_num_threads(), "cards": [], "works": False, "why": ""}
+try:
+    found["cards"] = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    found["works"] = bool(torch.cuda.is_available() and torch.ones(2, device="cuda").sum().item() == 2)
+except Exception as error:
+    found["why"] = f"{type(error).__name__}: {error}"
+print(json.dumps(found))
 """
+_RAISED = re.compile(r"[\w.]+(Error|Exception): ")
+"""How the line of a traceback begins that tells what is wrong; more may follow it."""
 _STEPS_S = 0.5
 _EXTRAS = ("export", "report")
 """What `cockpit export` and `cockpit report --curves` need more."""
@@ -139,12 +141,13 @@ def _machine() -> Iterator[Finding]:
     yield Finding(area="machine", what="torch loads", found=f"yes, {built}, {torch['threads']} threads")
     if cards and not torch["works"]:
         seen = ", ".join(torch["cards"]) or "no card"
+        why = next((f": {line.strip()}" for line in torch["why"].splitlines() if line.strip()), "")
         yield Finding(
             area="machine",
             what="torch and the card",
-            found=f"the driver has {len(cards)}, torch computes on none (it sees {seen})",
+            found=f"the driver has {len(cards)}, torch computes on none (it sees {seen}){why}",
             state="bad",
-            remedy="install a torch that is built for this driver's CUDA; nvidia-smi tells which",
+            remedy="install a torch that is built for the driver's CUDA, unless nvidia-smi finds the card full or lost",
         )
     elif cards:
         yield Finding(area="machine", what="torch and the card", found=f"torch computes on {torch['cards'][0]}")
@@ -164,12 +167,13 @@ def _machine() -> Iterator[Finding]:
 def _load_torch() -> dict:
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _LOAD_TORCH], capture_output=True, text=True, timeout=_TORCH_S, check=False
+            [sys.executable, "-P", "-c", _LOAD_TORCH], capture_output=True, text=True, timeout=_TORCH_S, check=False
         )
     except subprocess.TimeoutExpired:
         raise CockpitError(f"it did not in {_TORCH_S:.0f} s") from None
     if done.returncode:
-        raise CockpitError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise CockpitError(next((line for line in reversed(lines) if _RAISED.match(line)), lines[-1]))
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -6,9 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from nvml import made_up
 from terminal import Terminal
 
-from cockpit.doctor import _folders, short
+from cockpit.doctor import Finding, _folders, _machine, short
 
 
 def doctor(*words: str, **environment: str) -> tuple[int, dict[str, dict[str, str]]]:
@@ -75,6 +76,50 @@ def test_what_does_not_work_is_named_with_its_remedy(tmp_path):
     assert "again with pip" in found["torch loads"]["remedy"]
     assert "did you mean bell?" in found["config"]["remedy"]
     assert {what for what, finding in found.items() if finding["state"] == "bad"} >= {"torch loads", "runs", "config"}
+
+
+@pytest.fixture
+def made_up_torch(tmp_path, monkeypatch):
+    """A card, and a torch whose last step on it is told; it is not what lies in the current folder."""
+    home, here = tmp_path / "packages", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    (here / "json.py").write_text("import pathlib; pathlib.Path(__file__).with_name('ran').touch(); raise ValueError")
+    (home / "torchvision.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(home))
+    monkeypatch.chdir(here)
+    monkeypatch.setitem(sys.modules, "pynvml", made_up(number=1))
+
+    def make(ones: str) -> dict[str, Finding]:
+        (home / "torch.py").write_text(f"""
+from types import SimpleNamespace as Space
+version, get_num_threads = Space(cuda="12.8"), lambda: 4
+cuda = Space(is_available=lambda: True, device_count=lambda: 1, get_device_name=lambda number: "NVIDIA A100")
+def ones(*_, **__):
+    {ones}
+""")
+        return {finding.what: finding for finding in _machine()}
+
+    yield make
+    assert not (here / "ran").exists()
+
+
+def test_what_lies_in_the_current_folder_is_not_loaded(made_up_torch):
+    found = made_up_torch("return Space(sum=lambda: Space(item=lambda: 2))")
+    assert found["torch loads"].found == "yes, built for CUDA 12.8, 4 threads"
+    assert found["torch and the card"].found == "torch computes on NVIDIA A100"
+
+
+def test_a_card_that_fails_is_told_as_that(made_up_torch):
+    found = made_up_torch("raise RuntimeError('CUDA error: out of memory\\nCompile with `TORCH_USE_CUDA_DSA`.')")
+    assert found["torch loads"].state == "ok"
+    assert found["torch and the card"].state == "bad"
+    assert found["torch and the card"].found.endswith("(it sees NVIDIA A100): RuntimeError: CUDA error: out of memory")
+
+
+def test_of_what_python_says_the_line_is_told_that_names_the_trouble(made_up_torch):
+    found = made_up_torch("pass\nraise ImportError('libcudart.so.13: cannot open\\n\\nSee the notes of the release')")
+    assert found["torch loads"].found == "ImportError: libcudart.so.13: cannot open"
 
 
 @pytest.mark.parametrize(
