@@ -20,6 +20,7 @@ from cockpit import durable, status
 from cockpit.errors import CockpitError
 from cockpit.notify import Notify, read_notify
 from cockpit.records import FINAL_STATES
+from cockpit.results import NOT_FINITE
 from cockpit.status import LIVE, RunInfo
 from cockpit.store import Run
 
@@ -51,7 +52,7 @@ class Outcome(NamedTuple):
 def sentence(info: RunInfo) -> str:
     """Return how a run ended, for a notification."""
     if info.status == "finished" and info.test and not info.test.is_outdated(info.best_epoch):
-        what = f"finished, test top-1 {info.test.top1:.2%}"
+        what = f"finished, test top-1 {info.test.top1:.2%}" + (f", {NOT_FINITE}" if info.test.loss is None else "")
     elif info.status in ("finished", "stopped"):
         val = "" if info.best_val_acc is None else f", best val {info.best_val_acc:.2%}"
         what = f"{info.status} at epoch {info.epoch} of {info.epochs}{val}"

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from safetensors.torch import load, save
 
-from cockpit import durable, status
+from cockpit import afterwards, durable, status
 from cockpit.cli import main
 from cockpit.store import Run
 
@@ -33,6 +33,7 @@ def test_its_test_is_read_and_told_everywhere(run, capsys, tmp_path):
     assert info.damage == ""
     assert info.test is not None
     assert info.test.loss is None
+    assert "outputs not finite" in afterwards.sentence(info)
 
     assert "outputs not finite" in told("runs", "show", run.id)
     assert "outputs not finite" in told("runs", "report", run.id)

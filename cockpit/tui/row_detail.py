@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from cockpit.export import counted
-from cockpit.results import TestReport, told_loss, weights_of
+from cockpit.results import NOT_FINITE, TestReport, told_loss, weights_of
 from cockpit.status import LIVE, OUTDATED, TROUBLED, RunInfo, TestScores
 from cockpit.tui.text import percent, plain, remedy, words
 
@@ -56,6 +56,8 @@ def describe_row(row: RunInfo, *, testing: bool = False) -> Content:
 
 
 def _scores(test: TestScores) -> str:
+    if test.loss is None:
+        return f"{percent(test.top1)} %, {NOT_FINITE}"  # which must not be cut off at 80 columns
     return f"{percent(test.top1)} % (top-5 {percent(test.top5)} %, {told_loss(test.loss, 3)})"
 
 
