@@ -148,7 +148,7 @@ class Bench:
             dataset = EMBEDDED
         typed = {"batch_size": self.batch_size, "precision": self.precision, "way": self.way}
         chosen = {option.name: option.parse(typed[option.name]) for option in options() if option.name in typed}
-        return Recipe(model=model, dataset=dataset, epochs=Recipe(dataset="cifar10").num_epochs, **chosen).complete()
+        return Recipe(model=model, dataset=dataset, **chosen).complete()
 
     def _elsewhere(self, recipe: Recipe) -> dict[str, Any] | None:
         """Measure in another process; say so when that fails."""

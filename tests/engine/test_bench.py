@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from cockpit.cli.measure import Bench
 from cockpit.engine.bench import ARMS, bench
 from cockpit.recipe import Recipe
 
@@ -92,3 +93,9 @@ def test_a_mistake_is_one_sentence(tiny, words, sentence):
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_recipe_that_is_told_is_that_of_the_dataset():
+    made = Bench(model="resnet20", dataset="digits", batch_size="32")._recipe("resnet20")
+    assert made == Recipe(model="resnet20", dataset="digits", batch_size=32).complete()
+    assert made.num_epochs == 30
