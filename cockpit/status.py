@@ -120,6 +120,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The user's tags, sorted."""
     recipe: Recipe | None = None
     """Its recipe; None when that cannot be read."""
+    checkpoint_step: int = 0
+    """The step from which a resume goes on, of a run that ended before its first epoch did; else 0."""
     source: str = ""
     """Name of the file that its weights came from, if they were imported."""
 
@@ -182,6 +184,7 @@ def describe(run: Run, *, number: bool = True) -> RunInfo:
         note=remarks.note,
         tags=remarks.tags,
         recipe=recipe,
+        checkpoint_step=run.checkpoint_step() if launches and not epoch and status in RESUMABLE else 0,
         source=imported.source if imported else "",
     )
     if info.ticket is None or not number:

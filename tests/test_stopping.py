@@ -6,11 +6,14 @@ import socket
 from collections.abc import Callable, Iterator
 
 import pytest
+from folders import launched, write
+from folders import phase as phase_record
 from waiting import wait_for
 
 from cockpit import launch, records, status
 from cockpit.recipe import Recipe
 from cockpit.store import RecordTail, Run, RunStore
+from cockpit.tui.row_detail import describe_row
 
 PROMISE_S = 30.0
 
@@ -54,6 +57,22 @@ def finish(run: Run) -> list[records.Record]:
 def test_while_torch_is_loaded(store, tiny):
     run = begin(store)
     assert stop_when(run, lambda: phase(run) == "" and run.launches()) == "when asked (SIGTERM) before the first step"
+
+
+def test_a_resume_that_is_stopped_at_once_names_the_checkpoint_that_there_is(store, tiny):
+    run = store.create(Recipe(dataset="tiny", epochs=1, lr=0.02).complete())
+    launched(run)
+    kept = "when asked (SIGTERM) at step 2, checkpoint saved"
+    write(run, phase_record("running"), phase_record("stopped", step=2, detail=kept))
+    run.last_path.write_bytes(b"weights")
+    launch.start(run, device="cpu", sample_s=0)
+    detail = stop_when(run, lambda: phase(run) == "stopped" and len(run.launches()) == 2)
+    assert detail == "when asked (SIGTERM) before the first step; the checkpoint of step 2 is kept"
+    row = status.describe(run)
+    assert row.checkpoint_step == 2
+    assert "checkpoint of step 2 is kept: the best one is kept from" in describe_row(row).plain
+    run.last_path.unlink()
+    assert "no checkpoint yet" in describe_row(status.describe(run)).plain
 
 
 def test_while_a_silent_server_keeps_a_download_waiting(store, data_dir, monkeypatch):

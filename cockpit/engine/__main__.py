@@ -116,7 +116,7 @@ def _train(
                 from cockpit.engine.train import train
         train(run, device, journal, stop)
     except Stopped as stopped:
-        journal.phase("stopped", str(stopped))
+        journal.phase("stopped", f"{stopped}{_kept_from_before(run, journal.attempt)}")
     except CockpitError as error:
         journal.phase("failed", str(error))
         return 1
@@ -133,6 +133,16 @@ def _train(
             _tell(run, told, environment)
         dispatch.tick_when_gone(RunStore(run.path.parent), environment)
     return 0
+
+
+def _kept_from_before(run: Run, attempt: int) -> str:
+    """Return the end of a sentence about a stop, where that came before the training was taken up again."""
+    with contextlib.suppress(CockpitError):
+        last = run.tail().phase
+        begun = last is not None and last.attempt == attempt and last.state in ("running", "testing")
+        if not begun and (step := run.checkpoint_step()):
+            return f"; the checkpoint of step {step:,} is kept"
+    return ""
 
 
 def _prepare_to_tell(run: Run, stop: StopFlag) -> dict[str, str]:

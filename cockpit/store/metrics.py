@@ -1,5 +1,6 @@
 """The records of a run as its readers need them: the newest ones, one kind, or what came since the last look."""
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -71,6 +72,19 @@ def _read_tail(path: Path) -> Tail:
     if record is None:
         raise CockpitError(f"{path} is damaged: no line of it is a record; move it away, then resume the run")
     return Tail(phase, epoch, step)
+
+
+def find_checkpoint_step(path: Path) -> int:
+    """Return the step of the newest checkpoint that the records tell of, or 0 when they tell of none.
+
+    One is kept at the end of every epoch and at a stop, and a run that goes on begins at its step.
+    """
+    with contextlib.suppress(OSError):
+        for record in records.decode_lines(itertools.islice(lines_backwards(path), _MOST_LINES)):
+            match record:
+                case records.Epoch(step=step) | records.Phase(state="running" | "stopped", step=step) if step:
+                    return step
+    return 0
 
 
 def find_choice(path: Path, device: str) -> records.Choice | None:

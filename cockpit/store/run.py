@@ -15,7 +15,7 @@ from cockpit.lines import LineWriter
 from cockpit.recipe import Recipe, from_json
 from cockpit.store.entries import append_entry, read_document, read_entries, write_document
 from cockpit.store.lock import RunBusyError, hold
-from cockpit.store.metrics import Tail, find_choice, read_tail
+from cockpit.store.metrics import Tail, find_checkpoint_step, find_choice, read_tail
 from cockpit.store.remarks import Remarks, check_note, check_tags, read_remarks, write_remarks
 from cockpit.store.submitted import Submitted
 from cockpit.store.tested import Tested
@@ -256,6 +256,10 @@ class Run(Submitted, Tested):
             CockpitError: When metrics.jsonl cannot be read, or no line of it is a record.
         """
         return read_tail(self.metrics_path)
+
+    def checkpoint_step(self) -> int:
+        """Return the step from which a resume goes on, 0 when that is the beginning."""
+        return find_checkpoint_step(self.metrics_path) if os.path.lexists(self.last_path) else 0
 
     def choice(self, device: str) -> records.Choice | None:
         """Return the newest record of how the run's steps are computed on a device, or None when there is none yet."""

@@ -31,7 +31,8 @@ def describe_row(row: RunInfo, *, testing: bool = False) -> Content:
         best = f"test {_scores(row.test)}" if row.test else "t tests its weights"
     elif row.best_epoch is None:
         quiet = row.ticket or row.status == "pending"
-        best = "" if quiet else "no checkpoint yet: the best one is kept from the first epoch on"
+        kept = f"checkpoint of step {row.checkpoint_step:,} is kept" if row.checkpoint_step else "no checkpoint yet"
+        best = "" if quiet else f"{kept}: the best one is kept from the first epoch on"
     else:
         best = f"best checkpoint: epoch {row.best_epoch} · val {percent(row.best_val_acc)} % · "
         if outdated:
