@@ -101,7 +101,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_s: float
     """Training seconds so far."""
     launched: float | None
-    """Wall clock of the newest launch, unix seconds."""
+    """Wall clock of the newest launch, or of the import, unix seconds."""
     begun: float | None = None
     """Wall clock of the first launch, unix seconds."""
     changes: str
@@ -175,7 +175,7 @@ def describe(run: Run, *, number: bool = True) -> RunInfo:
         elapsed_s=max(record.elapsed_s for record in (tail.phase, tail.epoch, tail.step) if record)
         if tail.phase
         else 0.0,
-        launched=launches[-1].time if launches else None,
+        launched=launches[-1].time if launches else imported.time if imported else None,
         begun=launches[0].time if launches else None,
         changes=apart,
         damage=_listed(damage, run),

@@ -217,7 +217,7 @@ MODELS: dict[str, ModelSpec] = index(
             authors="Karen Simonyan, Andrew Zisserman",
             year=2014,
             arxiv="1409.1556",
-            idea="Two 3×3 convolutions in a row see as far as one 5×5 with fewer weights and one more non- linearity. "
+            idea="Two 3×3 convolutions in a row see as far as one 5×5 with fewer weights and one more non-linearity. "
             "Nothing but such layers and poolings is stacked, wider each time the map halves.",
             rows=[
                 ("vgg11_bn", 28_149_514, 343_359_488),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from cockpit.cli.common import open_store, print_json, say, show
 from cockpit.cli.fields import RunRef
-from cockpit.cli.reading import one_of, read_series
+from cockpit.cli.reading import check_trained_here, one_of, read_series
 from cockpit.errors import CockpitError
 from cockpit.store import Run
 
@@ -60,6 +60,7 @@ class Curves:
         x = cast("XAxis", one_of("--x", self.x, get_args(XAxis)))
         smoothing = cast("Smoothing", one_of("--smooth", self.smooth, get_args(Smoothing)))
         run = open_store(self.runs).get(self.run)
+        check_trained_here(run, "it has no curves")
         found = _points(read_series(run), metrics, x, smoothing)
         if self.json:
             print_json({"run": run.id, "x": x, "smooth": smoothing, "curves": found})

@@ -13,7 +13,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 from cockpit import durable, launch, unfinished
 from cockpit.cli.common import go_on_telling, open_store, print_json, say, show
 from cockpit.cli.fields import Seconds
-from cockpit.cli.reading import read_series
+from cockpit.cli.reading import check_trained_here, read_series
 from cockpit.cli.testing import best_run
 from cockpit.errors import CockpitError
 from cockpit.files import open_to_append, unwritable
@@ -93,6 +93,9 @@ class Export:
         if {*NETWORKS, "card"} & {*formats}:
             launch.check_checkpoint(run)  # before there are folders
             checked = durable.read_checked(run.best_path)  # once: a training may replace it between two formats
+        for name in ("csv", "tensorboard"):
+            if name in formats:
+                check_trained_here(run, f"it has no curves for --to {name}")
         paths = _place(run, formats, self.out)
         for folder in {path if name == "tensorboard" else path.parent for name, path in paths.items()}:
             unfinished.sweep(folder)

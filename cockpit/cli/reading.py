@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from cockpit import records
 from cockpit.errors import CockpitError
 from cockpit.lines import LineTail
-from cockpit.status import RunInfo
+from cockpit.status import RunInfo, describe
 from cockpit.store import Run
 
 if TYPE_CHECKING:
@@ -24,6 +24,12 @@ def read_series(run: Run) -> "Series":
     for _, lines in LineTail(run.metrics_path, _PORTION_BYTES).read():
         series.extend(records.decode_lines(lines))
     return series
+
+
+def check_trained_here(run: Run, lacks: str) -> None:
+    """Raise CockpitError for a run whose weights were imported: what only a training leaves, it lacks."""
+    if describe(run).status == "imported":
+        raise CockpitError(f"run {run.id} was imported, not trained here: {lacks}")
 
 
 def alarms_of(run: Run, info: RunInfo) -> "tuple[Alarm, ...]":

@@ -30,7 +30,7 @@ from cockpit.provenance import Provenance, trace
 from cockpit.query import parse
 from cockpit.recipe import Recipe
 from cockpit.results import told_loss, weights_of
-from cockpit.store import RunStore
+from cockpit.store import Run, RunStore
 
 _WHY_WIDTH = 72
 """Characters; `runs show` tells the whole."""
@@ -161,7 +161,7 @@ class ShowRun:
             ("folder", info.path),
             ("status", f"{info.status}, {info.detail}" if info.detail else info.status),
             *([("job", _job_line(info.job))] if info.job else []),
-            *([] if info.status == "imported" else _trained_facts(info, len(launches))),
+            *(_imported_facts(run) if info.status == "imported" else _trained_facts(info, len(launches))),
             ("test", _test_line(info)),
             ("recipe", info.changes or "the seed's"),
             *([("tags", " ".join(info.tags))] if info.tags else []),
@@ -170,7 +170,8 @@ class ShowRun:
             ("size", f"{whole['size_bytes'] / 1e6:.1f} MB"),
         ]
         if info.launched:
-            facts.insert(3, ("launched", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(info.launched))))
+            begun = "imported" if info.status == "imported" else "launched"
+            facts.insert(3, (begun, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(info.launched))))
         if info.damage:
             facts.insert(3, ("damage", info.damage))
         facts[3:3] = [("alarm", alarm.text) for alarm in alarms]
@@ -187,6 +188,15 @@ def _job_line(job: JobInfo) -> str:
     elapsed = f", {duration(job.elapsed_s)}" if job.elapsed_s else ""
     reason = f" ({job.reason})" if job.reason else ""
     return f"{job.id or 'of unknown number'}{place}{', ' if job.state else ''}{job.state}{reason}{elapsed}"
+
+
+def _imported_facts(run: Run) -> list[tuple[str, str]]:
+    """Return what is known of weights from elsewhere, which the recipe tells of others."""
+    imported = run.imported()
+    if imported is None:
+        return []
+    facts = [("model", imported.model), ("dataset", imported.dataset), ("mean, deviation", imported.normalization)]
+    return facts + [("changed", note) for note in imported.notes]
 
 
 def _trained_facts(info: status.RunInfo, num_launches: int) -> list[tuple[str, str]]:

@@ -220,8 +220,10 @@ class Watch:
     def execute(self) -> int:
         """Follow until the run ends."""
         from cockpit.cli.follow import follow, follow_plainly
+        from cockpit.cli.reading import check_trained_here
 
         run = open_store(self.runs).get(self.run)
+        check_trained_here(run, "there is nothing to watch")
         draws = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         if self.plain or not (draws or self.json):
             return _report(run, follow_plainly(run, json=self.json), json=False)

@@ -255,6 +255,10 @@ def _state(view: LearnView, width: int) -> Content:
 
 
 def _why_nothing(view: LearnView) -> str:
+    if view.info.status == "imported":
+        return (
+            "Its weights were imported, not trained here.\nWhat a network learned, epoch by epoch, is seen of others."
+        )
     if view.info.epoch:
         return "Nothing was recorded here: an older cockpit trained it.\nThe epochs of a new run can be watched."
     return "No epoch is done yet.\nWhat the network takes twelve pictures for is recorded at the end of each."

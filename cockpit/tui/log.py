@@ -14,6 +14,7 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from cockpit.kept import Stamp, stamp
+from cockpit.status import describe
 from cockpit.store import Run
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.messages import LogRead
@@ -32,12 +33,16 @@ class LogReader:
         """Begin without having read anything."""
         self._run = run
         self._stamp: Stamp | bool = False
+        self.without_lines = "it printed nothing yet"
+        """What to say of an empty log."""
 
     def look(self) -> Iterator[tuple[str, ...]]:
         """Yield the last lines, made harmless, if the log changed."""
         now = stamp(self._run.log_path)
         if now != self._stamp:
             self._stamp = now
+            if now is None and describe(self._run).status == "imported":
+                self.without_lines = "imported, so there is none"
             yield tuple(plain(line, _MAX_CHARACTERS) for line in self._run.log_tail(_MAX_LINES))
 
 
@@ -131,7 +136,7 @@ class LogScreen(CockpitScreen[None]):
     def on_log_read(self, event: LogRead) -> None:
         """Show the log as it is now."""
         self.query_one(LogView).show(event.lines)
-        count = f"{len(event.lines):,} lines" if event.lines else "it printed nothing yet"
+        count = f"{len(event.lines):,} lines" if event.lines else self._reader.without_lines
         title = words(("log", "bold $text-accent"), plain(self._run.id), (count, "dim"), between="  ")
         self.query_one("#title", Static).update(title)
 

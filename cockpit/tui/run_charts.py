@@ -40,7 +40,7 @@ def run_charts(
             log_y=settings.log_y and not percent,
             marks=marks if best else resumes,
             cursor=cursor,
-            placeholder="no whole epoch yet" if not live and view.curves.samples["step"].size else "no data yet",
+            placeholder=_why_empty(view, live=live),
         )
 
     return {
@@ -58,6 +58,12 @@ def run_charts(
         ),
         "lr": chart("³learning rate", lines_of(view, settings, "lr" if live else "epoch_lr", "lr", RATE), best=False),
     }
+
+
+def _why_empty(view: RunView, *, live: bool) -> str:
+    if view.info.status == "imported":
+        return "imported, not trained here"
+    return "no whole epoch yet" if not live and view.curves.samples["step"].size else "no data yet"
 
 
 def lines_of(

@@ -343,7 +343,7 @@ async def test_the_sign_beside_an_accuracy_is_explained(app, store):
 
 async def test_imported_runs_are_told_apart_by_their_files(app, store):
     for name in ("net.pth", "resnet20-best.pt"):
-        facts = {"model": "resnet20", "dataset": "digits", "sha256": "0" * 64, "normalization": "given", "time": 0.0}
+        facts = {"model": "resnet20", "dataset": "digits", "sha256": "0" * 64, "normalization": "given", "time": 1e9}
         store.create_imported(Imported(source=name, **facts), lambda run: run.best_path.write_bytes(b"weights"))
     async with app.run_test(size=(200, 24)) as pilot:
         await settle(pilot, lambda: "imported net.pth" in screen_text(app))
@@ -354,3 +354,9 @@ async def test_imported_runs_are_told_apart_by_their_files(app, store):
         await settle(pilot, lambda: " net.pth " in screen_text(app) and " resnet…" in screen_text(app))
         await pilot.press("enter")
         await settle(pilot, lambda: "no epoch was trained here" in screen_text(app))
+        assert "imported, not trained here" in screen_text(app)
+        assert "no data yet" not in screen_text(app)
+        await pilot.press("p")
+        await settle(pilot, lambda: "Its weights were imported, not trained here." in screen_text(app))
+        await pilot.press("escape", "l")
+        await settle(pilot, lambda: "imported, so there is none" in screen_text(app))
