@@ -8,8 +8,9 @@ from typing import Annotated, Any, NamedTuple
 
 from tyro.conf import Positional, Suppress, arg
 
-from cockpit.datasets import DATASETS
+from cockpit.datasets import DATASETS, cache_dir
 from cockpit.errors import CockpitError
+from cockpit.forms import FORMATS
 from cockpit.recipe import Recipe, options
 from nets.catalog import MODELS
 
@@ -22,6 +23,7 @@ _NAMES = {
     "--device": ("auto", "cpu", "cuda", "mps"),
     "--devices": ("auto", "cpu", "cuda", "mps"),
     "--where": ("local", "slurm"),
+    "--to": FORMATS,
 }
 """What the flags take whose type does not say it."""
 _POSITIONALS = {
@@ -141,12 +143,13 @@ def _bash(entries: list[Entry]) -> str:
         for before, word in steps
     )
     values = "\n".join(
-        f"        {flag}) words={shlex.quote(' '.join(names))} ;;" for flag, names in sorted(_values().items())
+        f"        {flag}) words={shlex.quote(' '.join(names))}{_bash_own(flag)} ;;"
+        for flag, names in sorted(_values().items())
     )
     offers = []
     for entry in entries:
         words = [*entry.subcommands, *_POSITIONALS.get(entry.words, ())]
-        runs = ' words="$words last $(_cockpit_runs)";' if entry.takes_runs else ""
+        runs = ' words="$words last $(_cockpit_runs)" runs=yes;' if entry.takes_runs else ""
         offers.append(
             f"        {shlex.quote(' '.join(entry.words))}) flags={shlex.quote(' '.join(entry.flags))}; "
             f"words={shlex.quote(' '.join(words))};{runs}{_bash_files(entry)} ;;"
@@ -157,13 +160,26 @@ _cockpit_runs() {{
     for ((index = 1; index < ${{#COMP_WORDS[@]}} - 1; index++)); do
         [ "${{COMP_WORDS[index]}}" = --runs ] && folder=${{COMP_WORDS[index + 1]}}
     done
-    [ -d "$folder" ] && (cd -- "$folder" && for run in */recipe.json; do
+    [ -d "$folder" ] && (cd -- "$folder" && for run in */recipe.json */imported.json; do
         case "${{run%/*}}" in *[!A-Za-z0-9._-]*) ;; *) echo "${{run%/*}}" ;; esac # the shell would expand others
+    done)
+}}
+_cockpit_run_by_end() {{ # if there is just one
+    local run found=()
+    for run in $(_cockpit_runs); do
+        case "$run" in *-"$1"* | *"$1") found+=("$run") ;; esac
+    done
+    [ "${{#found[@]}}" = 1 ] && echo "${{found[@]}}"
+}}
+_cockpit_datasets() {{
+    local folder=${{COCKPIT_DATA:-{shlex.quote(str(cache_dir()))}}} name
+    [ -d "$folder" ] && (cd -- "$folder" && for name in */dataset.json; do
+        case "${{name%/*}}" in *[!a-z0-9._-]*) ;; *) echo "${{name%/*}}" ;; esac
     done)
 }}
 _cockpit() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD - 1]}}
-    local command= flags= words= files= num_taken=0 index IFS=$' \\t\\n'
+    local command= flags= words= files= runs= before= num_taken=0 index IFS=$' \\t\\n'
     for ((index = 1; index < COMP_CWORD; index++)); do
         case "$command/${{COMP_WORDS[index]}}" in
 {walk}
@@ -173,14 +189,14 @@ _cockpit() {{
     done
     case "$previous" in
         {"|".join(_FOLDERS)}) COMPREPLY=($(compgen -d -- "$current")); return ;;
-        {"|".join(_RUNS)}) COMPREPLY=($(compgen -W "last $(_cockpit_runs)" -- "$current")); return ;;
+        {"|".join(_RUNS)}) words="last $(_cockpit_runs)" runs=yes ;;
 {values}
     esac
     if [ -z "$words" ]; then
         case "$command" in
 {chr(10).join(offers)}
         esac
-        case "$current" in -*) words=$flags files= ;; esac
+        case "$current" in -*) words=$flags files= runs= ;; esac
     fi
     if [ -n "$files" ]; then
         compopt -o filenames 2>/dev/null
@@ -188,10 +204,18 @@ _cockpit() {{
         COMPREPLY=($(compgen -f -- "$current"))
         return
     fi
-    COMPREPLY=($(compgen -W "$words" -- "$current"))
+    case "$previous/$current" in -*,*) before=${{current%,*}}, ;; esac # a list
+    COMPREPLY=($(compgen -P "$before" -W "$words" -- "${{current#"$before"}}"))
+    if [ "${{#COMPREPLY[@]}}" = 0 ] && [ -n "$runs" ]; then
+        COMPREPLY=($(_cockpit_run_by_end "$current"))
+    fi
 }}
 complete -F _cockpit cockpit
 """
+
+
+def _bash_own(flag: str) -> str:
+    return '" $(_cockpit_datasets)"' if flag == "--dataset" else ""
 
 
 def _bash_files(entry: Entry) -> str:
@@ -202,7 +226,13 @@ def _fish(entries: list[Entry]) -> Iterator[str]:
     yield "function __cockpit_runs"
     yield "    set -l folder runs"
     yield "    set -q COCKPIT_RUNS; and set folder $COCKPIT_RUNS"
-    yield "    for run in $folder/*/recipe.json; basename (dirname $run); end | string match -r '^[A-Za-z0-9._-]+$'"
+    yield "    for run in $folder/*/recipe.json $folder/*/imported.json; basename (dirname $run); end \\"
+    yield "        | string match -r '^[A-Za-z0-9._-]+$'"
+    yield "end"
+    yield "function __cockpit_datasets"
+    yield f"    set -l folder {shlex.quote(str(cache_dir()))}"
+    yield "    set -q COCKPIT_DATA; and set folder $COCKPIT_DATA"
+    yield "    for name in $folder/*/dataset.json; basename (dirname $name); end | string match -r '^[a-z0-9._-]+$'"
     yield "end"
     yield "complete -c cockpit -f"
     values = _values()
@@ -221,6 +251,7 @@ def _fish(entries: list[Entry]) -> Iterator[str]:
             yield f"complete -c cockpit -n {shlex.quote(files)} -F"
         for flag in entry.flags:
             takes = f" -x -a {shlex.quote(' '.join(values[flag]))}" if flag in values else ""
+            takes += " -a '(__cockpit_datasets)'" if flag == "--dataset" else ""
             takes = " -x -a '(__fish_complete_directories)'" if flag in _FOLDERS else takes
             takes = " -x -a '(__cockpit_runs)'" if flag in _RUNS else takes
             yield f"{start} -l {flag[2:]}{takes}"

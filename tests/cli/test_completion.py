@@ -61,6 +61,34 @@ def test_values(script):
     assert complete(script, "train", "--preset", "") == {"seed", "fast", "strong"}
     assert complete(script, "models", "show", "vgg") == {name for name in MODELS if name.startswith("vgg")}
     assert complete(script, "data", "get", "d") == {"digits"}
+    assert complete(script, "export", "--to", "o") == {"onnx"}
+
+
+def test_values_behind_a_comma(script):
+    assert complete(script, "bench", "--model", "resnet18,goo") == {"resnet18,googlenet"}
+    assert complete(script, "bench", "--model", "resnet18,vgg16_bn,goo") == {"resnet18,vgg16_bn,googlenet"}
+    assert complete(script, "export", "last", "--to", "csv,o") == {"csv,onnx"}
+
+
+def test_datasets_of_ones_own(script, tmp_path, monkeypatch):
+    monkeypatch.setenv("COCKPIT_DATA", str(tmp_path))
+    for name in ("shapes", "$(touch victim)"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "dataset.json").touch()
+    assert complete(script, "train", "--dataset", "sh") == {"shapes"}
+    assert complete(script, "train", "--dataset", "") == {*DATASETS, "shapes"}
+
+
+def test_imported_runs_and_runs_named_by_their_end(script, tmp_path, monkeypatch):
+    monkeypatch.setenv("COCKPIT_RUNS", str(tmp_path))
+    first, second = "20251123-141000-resnet20-digits-a1b2", "20251124-141000-vgg11_bn-digits-a1c3"
+    for name, file in ((first, "imported.json"), (second, "recipe.json")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).touch()
+    assert complete(script, "watch", "2025") == {first, second}
+    assert complete(script, "watch", "a1b2") == complete(script, "test", "--run", "b2") == {first}
+    assert complete(script, "watch", "a1c") == {second}
+    assert complete(script, "watch", "a1") == set()
 
 
 def test_runs_of_the_folder_that_is_meant(script, tmp_path, monkeypatch):
