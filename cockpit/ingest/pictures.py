@@ -1,5 +1,6 @@
 """Turns one image file into 32×32 RGB. An import reads with Pillow's decoders of the six formats and no others."""
 
+import contextlib
 import os
 import struct
 import zlib
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cockpit.datasets import SIZE
+from cockpit.files import what_is_wrong
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +58,7 @@ def read_picture(path: Path, counts: Counter[str] | None = None, formats: tuple[
     from PIL import Image
 
     if not os.path.isfile(path):  # a pipe would block for ever
-        raise Unusable("not a regular file")
+        raise Unusable(_why_no_file(path))
     try:
         with Image.open(path, formats=formats) as image:
             _check_size(*image.size)
@@ -88,6 +90,13 @@ def read_picture(path: Path, counts: Counter[str] | None = None, formats: tuple[
         zlib.error,
     ) as error:
         raise Unusable(f"damaged: {error}"[:120]) from None
+
+
+def _why_no_file(path: Path) -> str:
+    with contextlib.suppress(ValueError):  # of a name with a NUL in it
+        if reason := what_is_wrong(path):
+            return reason
+    return "there is no file of that name"
 
 
 def _check_size(width: int, height: int) -> None:

@@ -65,7 +65,7 @@ async def test_what_is_no_image_is_said_at_once_and_asked_again(tiny_run, files)
         await pilot.press(*"text.png", "enter")
         await settle(pilot, lambda: "not an image" in " ".join(screen_text(app).split()))
         await pilot.press("ctrl+u", *"none.png", "enter")
-        await settle(pilot, lambda: "not a regular file" in " ".join(screen_text(app).split()))
+        await settle(pilot, lambda: "there is no file of that name" in " ".join(screen_text(app).split()))
 
 
 async def test_a_run_without_a_checkpoint_says_so(app, store, files):
