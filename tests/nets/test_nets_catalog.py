@@ -126,9 +126,8 @@ def test_a_header_names_its_paper(name: str) -> None:
     spec = MODELS[name]
     module = spec.entry.split(":")[0]
     header = " ".join(((PACKAGE / f"{module.split('.')[1]}.py").read_text().split('"""')[1]).split())
-    assert spec.arxiv in header
-    assert spec.paper in header
-    assert str(spec.year) in header
+    for fact in (spec.arxiv, spec.paper, str(spec.year)):
+        assert fact in header, f"the header of {module} has to name the paper's title, year and arXiv number: {fact}"
     assert spec.idea.count(". ") == 1, "an idea is two sentences"
 
 

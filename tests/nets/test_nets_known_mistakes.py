@@ -21,8 +21,9 @@ def test_every_family_that_was_never_offered_is() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_number_of_classes_reaches_the_head(name: str) -> None:
-    last = [module for module in build_shapes(name).modules() if isinstance(module, nn.Linear)][-1]
-    assert last.out_features == 10
+    layers = [module for module in build_shapes(name).modules() if isinstance(module, nn.Linear)]
+    assert layers, "the head has to be an nn.Linear, and there is none"
+    assert layers[-1].out_features == 10, "the head has to be the last nn.Linear, with an output for each class"
 
 
 @pytest.mark.parametrize("name", ["googlenet", "xception", "mobilenetv1"])
