@@ -62,8 +62,8 @@ def _export(app: "CockpitApp", run: Run, formats: list[str], wanted: Path) -> No
         return
     log = folder / LOG_NAME
     tell(app, f"the export of {run.id} failed: {_last_words(log)}", "error")
-    if [entry.name for entry in folder.iterdir()] == [LOG_NAME]:
-        with contextlib.suppress(OSError):  # it was told; an empty folder is no use
+    with contextlib.suppress(OSError):  # it was told; a folder of nothing else is no use
+        if [entry.name for entry in folder.iterdir()] == [LOG_NAME]:
             log.unlink()
             folder.rmdir()
 
