@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from cockpit import durable, status
+from cockpit import durable, interpreter, status
 from cockpit.errors import CockpitError
 from cockpit.notify import Notify, read_notify
 from cockpit.records import FINAL_STATES
@@ -119,7 +119,7 @@ def start(run: Run, told: Mapping[str, str], environment: Mapping[str, str]) -> 
     """
     if not told:
         return
-    words = [sys.executable, "-m", "cockpit.afterwards", str(run.path.absolute())]
+    words = [sys.executable, *interpreter.module("cockpit.afterwards"), str(run.path.absolute())]
     process = subprocess.Popen(
         words,
         stdin=subprocess.DEVNULL,

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from cockpit import interpreter
 from cockpit.datasets import DATASETS, EMBEDDED, check_name, is_packed
 from cockpit.errors import CockpitError
 from cockpit.progress import Cancelled, Progress, Stop
@@ -86,7 +87,7 @@ def run(errand: Errand, *, progress: Progress | None = None, stop: Stop | None =
         Cancelled: When `stop()` returned True; the process is gone.
     """
     check(errand)
-    argv = [sys.executable, "-m", "cockpit.cli.errand", msgspec.json.encode(errand).decode()]
+    argv = [sys.executable, *interpreter.module("cockpit.cli.errand"), msgspec.json.encode(errand).decode()]
     process = subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from cockpit import files, liveness, records, status
+from cockpit import files, interpreter, liveness, records, status
 from cockpit.device_names import count, first_of
 from cockpit.devices import check_device, settled
 from cockpit.errors import CockpitError
@@ -153,7 +153,14 @@ def start(
 
 def trainer_words(run: Run, device: str, sample_s: float | None) -> list[str]:
     """Return the command line of a run's trainer, see `start`."""
-    words = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "train", "--device", device]
+    words = [
+        sys.executable,
+        *interpreter.module("cockpit.engine"),
+        str(run.path.resolve()),
+        "train",
+        "--device",
+        device,
+    ]
     return words if sample_s is None else [*words, "--sample-s", str(sample_s)]
 
 
@@ -200,7 +207,14 @@ def start_test(run: Run, *, device: str = "auto") -> subprocess.Popen[bytes]:
         CockpitError: When there is no checkpoint yet, its result could not be kept, or its log cannot be written.
     """
     check_testable(run)
-    argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "test", "--device", first_of(device)]
+    argv = [
+        sys.executable,
+        *interpreter.module("cockpit.engine"),
+        str(run.path.resolve()),
+        "test",
+        "--device",
+        first_of(device),
+    ]
     try:
         run.test_log_path.unlink(missing_ok=True)
     except OSError as error:
@@ -218,8 +232,7 @@ def start_classify(run: Run, paths: Sequence[Path], *, device: str = "auto") -> 
     images = [os.path.abspath(os.path.expanduser(path)) for path in paths]
     argv = [
         sys.executable,
-        "-m",
-        "cockpit",
+        *interpreter.module("cockpit"),
         "test",
         *images,
         "--run",
@@ -240,8 +253,9 @@ def start_export(run: Run, formats: Sequence[str], folder: Path) -> subprocess.P
     Raises:
         CockpitError: When the log cannot be written.
     """
-    argv = [sys.executable, "-m", "cockpit", "export", run.id, "--to", ",".join(formats), "--out", f"{folder}{os.sep}"]
-    return _spawn([*argv, "--runs", str(run.path.absolute().parent)], folder / LOG_NAME)
+    argv = [sys.executable, *interpreter.module("cockpit"), "export", run.id, "--to", ",".join(formats)]
+    argv += ["--out", f"{folder}{os.sep}", "--runs", str(run.path.absolute().parent)]
+    return _spawn(argv, folder / LOG_NAME)
 
 
 def start_preflight(run: Run, *, device: str = "auto", seconds: float = 5.0) -> subprocess.Popen[bytes]:
@@ -249,7 +263,7 @@ def start_preflight(run: Run, *, device: str = "auto", seconds: float = 5.0) -> 
 
     When this process dies, the rehearsal ends and removes the folder that the run lies in.
     """
-    argv = [sys.executable, "-m", "cockpit.engine", str(run.path.resolve()), "preflight"]
+    argv = [sys.executable, *interpreter.module("cockpit.engine"), str(run.path.resolve()), "preflight"]
     argv += ["--device", first_of(device), "--starter", str(os.getpid())]
     return _spawn([*argv, "--seconds", str(seconds)], run.log_path)
 

@@ -17,7 +17,7 @@ from cockpit.store import RunStore
 _TRAINER = f"""\
 #!{sys.executable} -IS
 import json, os, socket, sys, time
-begun, home = time.monotonic(), sys.argv[3]
+begun, home = time.monotonic(), sys.argv[sys.argv.index("cockpit.engine") + 1]
 device = sys.argv[sys.argv.index("--device") + 1]
 ticks = open("/proc/self/stat").read().rpartition(")")[2].split()[19]
 launch = dict(attempt=1, time=time.time(), argv=[], host=socket.gethostname(), pid=os.getpid(), device=device)

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from cockpit import durable, launch, unfinished
+from cockpit import durable, interpreter, launch, unfinished
 from cockpit.cli.common import go_on_telling, open_store, print_json, say, show
 from cockpit.cli.fields import Seconds
 from cockpit.cli.reading import check_trained_here, read_series
@@ -201,7 +201,7 @@ def follow_in_background(run: Run, logdir: Path) -> None:
         CockpitError: When TensorBoard is not here or the folder cannot be written.
     """
     folder = prepare_to_follow(logdir) / run.id
-    argv = [sys.executable, "-m", "cockpit", "export", run.id, "--runs", str(run.path.absolute().parent)]
+    argv = [sys.executable, *interpreter.module("cockpit"), "export", run.id, "--runs", str(run.path.absolute().parent)]
     argv += ["--to", "tensorboard", "--live", "--out", str(logdir.absolute())]
     try:
         folder.mkdir(exist_ok=True)

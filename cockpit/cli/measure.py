@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from tyro.conf import OmitArgPrefixes, arg
 
-from cockpit import launch
+from cockpit import interpreter, launch
 from cockpit.cli.common import duration, open_store, print_facts, print_json, print_table, printable, say, show
 from cockpit.cli.fields import DeviceName, Seconds
 from cockpit.datasets import DATASETS, EMBEDDED, find_dataset, is_ready
@@ -155,7 +155,9 @@ class Bench:
         words = ["bench", "--model", recipe.model, "--dataset", recipe.dataset, "--device", self.device, "--json"]
         words += ["--seconds", str(self.seconds), "--batch-size", self.batch_size]
         words += ["--precision", self.precision, "--way", self.way]
-        done = subprocess.run([sys.executable, "-m", "cockpit", *words], stdout=subprocess.PIPE, check=False)
+        done = subprocess.run(
+            [sys.executable, *interpreter.module("cockpit"), *words], stdout=subprocess.PIPE, check=False
+        )
         if done.returncode != 0:
             say(f"{recipe.model}: not measured, its process ended with {done.returncode}")
             return None

@@ -35,7 +35,7 @@ from typing import NamedTuple
 import msgspec
 import psutil
 
-from cockpit import files, launch, liveness, tickets
+from cockpit import files, interpreter, launch, liveness, tickets
 from cockpit.dispatch.plan import plan
 from cockpit.dispatch.slots import read_slots
 from cockpit.dispatch.standing import Queue, read_queue
@@ -194,5 +194,11 @@ def tick_when_gone(store: RunStore, environment: Mapping[str, str] | None = None
     if "SLURM_JOB_ID" in os.environ or not tickets.any_ticket(store.root):
         return
     with contextlib.suppress(OSError):
-        words = [sys.executable, "-m", "cockpit.dispatch", str(store.root.resolve()), "--after", str(os.getpid())]
+        words = [
+            sys.executable,
+            *interpreter.module("cockpit.dispatch"),
+            str(store.root.resolve()),
+            "--after",
+            str(os.getpid()),
+        ]
         subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True, env=environment)

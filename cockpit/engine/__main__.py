@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from cockpit import afterwards, causes, dispatch, liveness, records
+from cockpit import afterwards, causes, dispatch, interpreter, liveness, records
 from cockpit.device_names import count
 from cockpit.engine import site
 from cockpit.engine.journal import SAMPLE_S, Journal, say
@@ -82,7 +82,15 @@ def _be_node(run: Run, args: argparse.Namespace) -> int:
     from cockpit.engine.nodes import be_node
 
     node = args.node or site.own_number()
-    rank = ["-m", "cockpit.engine", str(run.path), "rank", "--device", args.device, "--attempt", str(args.attempt)]
+    rank = [
+        *interpreter.module("cockpit.engine"),
+        str(run.path),
+        "rank",
+        "--device",
+        args.device,
+        "--attempt",
+        str(args.attempt),
+    ]
     rank += ["--sample-s", str(args.sample_s), "--patience-s", str(args.patience_s), "--nodes", str(args.nodes)]
     rank += ["--starter", str(os.getpid())]
     return be_node(rank, count(args.device), run.path, node, args.nodes, args.endpoint, args.patience_s)

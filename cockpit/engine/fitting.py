@@ -16,7 +16,7 @@ from types import TracebackType
 import psutil
 import torch
 
-from cockpit import datasets
+from cockpit import datasets, interpreter
 from cockpit.device_names import count
 from cockpit.engine.backend import Backend, choose_backend
 from cockpit.engine.memory import let_go
@@ -90,7 +90,7 @@ class _Trials:
     """
 
     def __init__(self, run: Run, device: str) -> None:
-        self._argv = [sys.executable, "-m", "cockpit.engine", str(run.path), "fit", "--device", device]
+        self._argv = [sys.executable, *interpreter.module("cockpit.engine"), str(run.path), "fit", "--device", device]
         self.answered = False
         self._process: subprocess.Popen[str] | None = None
         self._deadline = time.monotonic() + _TRY_S

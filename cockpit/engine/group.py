@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 import torch
 
-from cockpit import causes, durable
+from cockpit import causes, durable, interpreter
 from cockpit.device_names import count, names_of
 from cockpit.engine.agent import Ends, set_environment, tend
 from cockpit.engine.data import prepare
@@ -75,7 +75,7 @@ def train_together(
         journal.phase("preparing", f"starting {each}{where}")
         words = ["--device", devices, "--nodes", str(num_nodes), "--attempt", str(journal.attempt)]
         words += ["--sample-s", str(sample_s), "--patience-s", str(patience_s)]
-        command = ["-m", "cockpit.engine", str(run.path)]
+        command = [*interpreter.module("cockpit.engine"), str(run.path)]
         argv = [*command, "rank", *words, "--starter", str(os.getpid())]
         if site is None:
             ends = tend(argv, num_ranks, stop, run.path)

@@ -19,6 +19,7 @@ from typing import NoReturn
 import msgspec
 import torch
 
+from cockpit import interpreter
 from cockpit.device_names import count, names_of
 from cockpit.engine import arms, probe
 from cockpit.engine.agent import START_S, set_environment, tend
@@ -93,7 +94,9 @@ def measure_scaling(recipe: Recipe, devices: str, seconds: float, say: Say) -> S
             with stop.at_once(f"while {recipe.dataset} was prepared"):
                 prepare(recipe.dataset, lambda *_: None, stop)
             say(f"{recipe.model}: starting a process for each of {devices}")
-            ends = tend(["-m", "cockpit.engine", str(run.path), "rank", *words], num_ranks, stop, run.path)
+            ends = tend(
+                [*interpreter.module("cockpit.engine"), str(run.path), "rank", *words], num_ranks, stop, run.path
+            )
             if stop():
                 raise Stopped(f"{stop.how}")
         word = judge(ends.words, ends.failures, num_ranks, patience_s)

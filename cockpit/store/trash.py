@@ -28,7 +28,7 @@ import threading
 from pathlib import Path
 from typing import NamedTuple
 
-from cockpit import durable
+from cockpit import durable, interpreter
 from cockpit.errors import CockpitError
 from cockpit.store.run import Run
 from cockpit.tickets import RUN_ID
@@ -106,7 +106,7 @@ def sweep_in_background(root: Path) -> None:
         return
     with contextlib.suppress(OSError):  # the next cockpit does it then
         subprocess.Popen(
-            [sys.executable, "-m", "cockpit.store", str(root.absolute())],
+            [sys.executable, *interpreter.module("cockpit.store"), str(root.absolute())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
