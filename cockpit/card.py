@@ -281,7 +281,8 @@ def _made(one: Exported) -> tuple[str, str, str]:
         told = (
             f"{v.images} test images of {v.classes} classes: logits within {v.largest_difference:.1e}, top-1 the same"
         )
-    return _code(one.path.rpartition("/")[2]), one.format, told
+    depth = 2 if one.format == "tensorboard" else 1  # a folder of its own for each run
+    return _code("/".join(one.path.split("/")[-depth:])), one.format, told
 
 
 def _table(rows: Iterable[tuple[str, ...]], *heads: str) -> list[str]:

@@ -7,10 +7,11 @@ import json
 import pytest
 from folders import epoch_record, finished, make_run, phase, with_test, write
 
-from cockpit import export, status
+from cockpit import card, export, status
 from cockpit.cli import main
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe, options
+from cockpit.results import Exported
 from cockpit.store import RunStore
 
 
@@ -120,3 +121,11 @@ def test_the_command_exports_chosen_runs(store, tmp_path, capsys):
     assert [row["epoch"] for row in read_csv(capsys.readouterr().out.encode())] == ["1", "2", "3"]
     assert main(["runs", "export", "--epochs", "--to", "-", *runs]) == 2
     assert "--epochs is of one run" in capsys.readouterr().err
+
+
+def test_a_card_names_the_folder_of_event_files(tmp_path):
+    made = {
+        form: Exported(run="r1", format=form, path=str(tmp_path / "r1" / path), size_bytes=1)
+        for form, path in (("tensorboard", "tensorboard/r1"), ("csv", "r1.csv"))
+    }
+    assert [card._made(one)[0] for one in made.values()] == ["`tensorboard/r1`", "`r1.csv`"]
