@@ -61,7 +61,7 @@ class QueueScreen(CockpitScreen[None]):
             yield RowTable[SlurmRow](SLURM_COLUMNS)
         yield Static(id="detail")
         yield Static(id="devices")
-        yield KeyBar("queue")
+        yield KeyBar("queue", "other_pane")
 
     def on_mount(self) -> None:
         """Begin in the table."""
@@ -101,6 +101,7 @@ class QueueScreen(CockpitScreen[None]):
         """Show what Slurm has, where it has anything."""
         jobs = [SlurmRow(info) for info in look.slurm]
         self.query_one("#slurm").display = bool(jobs)
+        self.query_one(KeyBar).leave_out(*([] if jobs else ["other_pane"]))
         self.set_class(bool(jobs) and not self._table().rows, "-only-slurm")
         self._slurm_table().show(jobs)
         self._write("slurm-title", slurm_title(look))

@@ -119,6 +119,7 @@ async def test_the_screen_has_a_part_for_them(app, store, jobs, size):
         assert table.texts(jobs["held"].id)[:6] == ["4", "PENDING", "JobHeldUser", "resnet20", "", ""]
         assert table.texts(jobs["waits"].id)[:3] == ["18", "PENDING", "Resources"]
         text = screen_text(app)
+        assert ("tab slurm" in text) == (size[0] > 100)
         assert "slurm  2 pending  1 running" in text
         assert "1 waiting  0 training" in text
         assert "2 × cpu" in text
@@ -148,9 +149,10 @@ async def test_a_silent_slurm_is_said_on_the_screen(app, store, jobs, fake):
 
 
 async def test_without_jobs_there_is_no_part_for_them(app, store):
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(160, 24)) as pilot:
         await open_queue(app, pilot)
         assert not app.screen.query_one("#slurm").display
+        assert "tab slurm" not in screen_text(app)
         await pilot.press("tab")
         await settle(pilot, lambda: "No run has a job in Slurm" in toasts(app))
 
