@@ -17,9 +17,12 @@ from cockpit.store.trash import sweep_in_background
 from cockpit.tui.messages import RunsRead
 from cockpit.tui.remarks import ask_tags
 from cockpit.tui.row_detail import question_of_deletion
-from cockpit.tui.screen import CockpitScreen, tell
+from cockpit.tui.screen import CockpitScreen, take_back, tell
 from cockpit.tui.table import RunTable
 from cockpit.tui.text import words
+
+_OFFER = "; u brings"
+"""In every toast that says what the next `u` does."""
 
 MOST_COMPARED = 8
 """More curves than that cannot be told apart."""
@@ -85,7 +88,7 @@ class Deeds(CockpitScreen[None]):
         finally:
             self.look_now()
         what = f"{rows[0].id} is" if len(rows) == 1 else f"{len(rows):,} runs are"
-        tell(self.app, f"{what} deleted; u brings {'it' if len(rows) == 1 else 'them'} back, until you quit")
+        tell(self.app, f"{what} deleted{_OFFER} {'it' if len(rows) == 1 else 'them'} back, until you quit")
 
     @work(thread=True, exit_on_error=False, group="delete")
     def action_undo(self) -> None:
@@ -97,8 +100,9 @@ class Deeds(CockpitScreen[None]):
         if not runs:
             tell(self.app, "nothing was deleted that could be brought back", "warning")
             return
+        self.app.call_from_thread(take_back, self.app, _OFFER)
         left = self.cockpit.trash.num_runs
-        more = f"; u brings back {counted(left, 'more run')}" if left else ""
+        more = f"{_OFFER} back {counted(left, 'more run')}" if left else ""
         what = f"{runs[0].id} is" if len(runs) == 1 else f"{len(runs):,} runs are"
         tell(self.app, f"{what} back{more}")
 

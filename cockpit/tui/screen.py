@@ -96,3 +96,9 @@ def tell(app: App, sentence: str, severity: "SeverityLevel" = "information") -> 
     """Show a toast; the sentence may come from outside."""
     seconds = 12.0 if severity == "error" else 6.0
     app.notify(plain(sentence), severity=severity, timeout=seconds, markup=False)
+
+
+def take_back(app: App, phrase: str) -> None:
+    """Remove the toasts that say what holds no longer; call it in the app's thread."""
+    for note in [note for note in app._notifications if phrase in note.message]:
+        app._unnotify(note)
