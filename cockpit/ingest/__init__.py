@@ -172,7 +172,12 @@ def _import_folder(name: str, folder: ImageFolder, skip_unreadable: bool, hflip_
         refuse_unusable(folder, skipped, "repair or remove them, or leave them out with --skip-unreadable")
     notes = [*folder.notes, *_tell_conversions(counts)]
     if skipped:
-        notes.append(f"{len(skipped):,} files that cannot be used were left out: {listed(skipped, 3)}")
+        which = (
+            "1 file that cannot be used was"
+            if len(skipped) == 1
+            else f"{len(skipped):,} files that cannot be used were"
+        )
+        notes.append(f"{which} left out: {listed(skipped, 3)}")
     _check_class_sizes(folder, parts)
     if held_out := "test" not in parts:
         test = _hold_out_test(parts)

@@ -144,4 +144,4 @@ def test_unreadable_files_are_left_out_on_request_and_named(tmp_path, data_dir, 
     assert main(["data", "import", "birds", str(tmp_path / "source"), "--skip-unreadable"]) == 0
     out, err = capsys.readouterr()
     assert out == "birds: 2 classes, 4 training and 2 test images\n"
-    assert "1 files that cannot be used were left out: 'owl/tiny.png' (5×1 pixels; the least is 8×8)" in err
+    assert "1 file that cannot be used was left out: 'owl/tiny.png' (5×1 pixels; the least is 8×8)" in err
