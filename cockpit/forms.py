@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Sequence
+from pathlib import Path
 
 from cockpit.errors import CockpitError
 
@@ -38,3 +39,13 @@ def read_formats(words: Sequence[str]) -> list[str]:
     if not names:
         raise CockpitError(f"name a format: {', '.join(FORMATS)}")
     return list(dict.fromkeys(names))
+
+
+def refuse_graph(path: Path) -> None:
+    """Raise CockpitError for a file that by its name holds a whole network, of which no weights are taken."""
+    kinds = {".onnx": "an ONNX graph", ".pt2": "a program of torch.export"}
+    if kind := kinds.get(path.suffix.lower()):
+        raise CockpitError(
+            f"{path} is {kind} by its name, not weights alone; import the .safetensors, which "
+            "`cockpit export RUN --to safetensors` makes"
+        )

@@ -12,6 +12,7 @@ from cockpit import status
 from cockpit.cli.common import open_store, print_json, say, show
 from cockpit.cli.reading import one_of
 from cockpit.errors import CockpitError
+from cockpit.forms import refuse_graph
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,7 @@ class ImportWeights:
         normalize = one_of("--normalize", self.normalize, ("pixel", "channel"))
         mean, std = _numbers("--mean", self.mean), _numbers("--std", self.std)
         path = Path(os.path.expanduser(self.weights))
+        refuse_graph(path)
         store = open_store(self.runs)
         from cockpit.engine.importing import import_weights
 

@@ -260,3 +260,12 @@ def test_the_listing_is_json(runs, capsys):
     code, out, _ = take(capsys, "net.pt", "--json")
     assert code == 0
     assert json.loads(out)["status"] == "imported"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("run.onnx", "an ONNX graph"), ("run.pt2", "a program of torch.export")])
+def test_a_whole_network_is_refused_by_what_it_is(name, kind, runs, capsys):
+    Path(name).write_bytes(b"\x08\x0a")
+    code, _, err = take(capsys, name)
+    assert code == 2
+    assert f"{name} is {kind} by its name, not weights alone; import the .safetensors" in err
+    assert not runs.exists()
