@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from cockpit.series import Series
 
 _POLL_S = 0.25
+_ENDS = frozenset({"finished", "failed", "stopped"})
+"""Phases that are the last of an attempt."""
 
 
 def follow_own(run: Run) -> status.RunInfo:
@@ -69,15 +71,14 @@ def follow_plainly(run: Run, *, json: bool = False) -> status.RunInfo:
 
 
 def _follow(run: Run, view: "_View") -> status.RunInfo:
-    tail = RecordTail(run)
+    tail = _Telling(RecordTail(run), view)
     told = ""
     watchman = Watchman(run)
     went_on = False
     with view:
         for info in _until_end(run):
             went_on = went_on or info.status in status.LIVE or info.ticket is not None
-            for record in tail.read():
-                view.show(record)
+            for record in tail.show():
                 watchman.hear(record)
             for alarm in watchman.begun(info):
                 view.tell(f"{alarm.severity}: {alarm.text}")
@@ -87,14 +88,43 @@ def _follow(run: Run, view: "_View") -> status.RunInfo:
                 view.tell(queued)
             told = queued or told
             if info.status not in status.LIVE and info.ticket is None:
-                for record in tail.read():
-                    view.show(record)
+                tail.show()
+                tail.end(info)
                 break
         else:
             raise AssertionError("a run's statuses never end before the run does")
     if went_on:
         _tell(info)
     return info
+
+
+class _Telling:
+    """Shows the records as they come, but for the end of an attempt, which who follows is told in the end anyway."""
+
+    def __init__(self, tail: RecordTail, view: "_View") -> None:
+        self._tail, self._view = tail, view
+        self._end: records.Phase | None = None
+
+    def show(self) -> list[records.Record]:
+        """Show what came since the last look, and return it."""
+        new = self._tail.read()
+        for record in new:
+            self._show_end()
+            if isinstance(record, records.Phase) and record.state in _ENDS:
+                self._end = record
+            else:
+                self._view.show(record)
+        return new
+
+    def end(self, info: status.RunInfo) -> None:
+        """Show an end that is another than what became of the run."""
+        if self._end is not None and self._end.state != info.status:
+            self._show_end()
+
+    def _show_end(self) -> None:
+        if self._end is not None:
+            self._view.show(self._end)
+            self._end = None
 
 
 def _tell(info: status.RunInfo) -> None:

@@ -226,7 +226,8 @@ class Watch:
         check_trained_here(run, "there is nothing to watch")
         draws = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         if self.plain or not (draws or self.json):
-            return _report(run, follow_plainly(run, json=self.json), json=False)
+            info = follow_plainly(run, json=self.json)
+            return 0 if info.status == "finished" else _report(run, info, json=False)  # all of a good end was told
         return _report(run, follow(run), self.json)
 
 
@@ -262,7 +263,8 @@ class Stop:
 def _report(run: Run, info: status.RunInfo, json: bool) -> int:
     if json:
         print_json(info)
-    say(f"{run.id}: {info.status}" + (f", {info.detail}" if info.detail else ""))
+    epochs = f" after {info.epoch}/{info.epochs} epochs" if info.epoch else ""
+    say(f"{run.id}: {info.status}{epochs}" + (f", {info.detail}" if info.detail else ""))
     if info.status in ("stopped", "failed", "lost"):
         say(f"cockpit resume {run.id} continues it")
     return 0 if info.status == "finished" else 1

@@ -27,8 +27,7 @@ def test_a_line_an_epoch_and_the_result_go_to_stdout(tmp_path, capsys):
     *epochs, result = out.splitlines()
     assert [line.split("  ")[0] for line in epochs] == ["epoch 1/30", "epoch 2/30", "epoch 3/30"]
     assert result == "finished after 3/30 epochs  best val 90.0% @ 1  test top-1 97.20%"
-    assert "finished" in err
-    assert "epoch" not in err
+    assert err.splitlines() == ["running: "], "the end is told once"
 
 
 def test_a_pipe_is_served_so_without_asking(tmp_path, capsys):
@@ -39,6 +38,25 @@ def test_a_pipe_is_served_so_without_asking(tmp_path, capsys):
     assert main(words(store)) == 1
     assert capsys.readouterr() == asked
     assert asked.out.splitlines()[-1] == "failed after 3/30 epochs  best val 90.0% @ 1  not tested"
+    assert asked.err.count("out of memory") == 1
+    assert f"{store.list()[0].id}: failed after 3/30 epochs, out of memory" in asked.err
+
+
+def test_a_terminal_is_told_the_end_once_and_the_epochs(tmp_path):
+    store = RunStore(tmp_path)
+    run = finished(make_run(store), detail="test top-1 97.20%")
+    with Terminal(sys.executable, "-m", "cockpit", *words(store), columns=120) as terminal:
+        terminal.wait_for_text(f"{run.id}: finished after 3/30 epochs, test top-1 97.20%")
+        assert terminal.raw.count(b"finished") == 1
+
+
+def test_an_end_before_the_last_is_told(tmp_path, capsys):
+    store = RunStore(tmp_path)
+    run = make_run(store)
+    write(run, phase("stopped", detail="for now"))
+    finished(run)
+    assert main(words(store, "--plain")) == 0
+    assert "stopped: for now" in capsys.readouterr().err
 
 
 def test_with_json_every_line_is_an_object(tmp_path, capsys):
