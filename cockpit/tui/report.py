@@ -172,7 +172,8 @@ class ReportScreen(CockpitScreen[None]):
             self._write("report-figures", Content(""))
             return
         ece = report.calibration.ece if report else None
-        self._write("report-figures", describe_test(test, ece, best_epoch, testing=testing))
+        figures = describe_test(test, ece, best_epoch, testing=testing, width=self.size.width - 2)
+        write(self.query_one("#report-figures", Static), figures, layout=True)  # it takes two lines where one is short
 
     def _arrange(self) -> None:
         """Show all sections where there is room and none is zoomed, else the chosen one."""

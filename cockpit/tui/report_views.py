@@ -88,8 +88,8 @@ def heat_map(matrix: Sequence[Sequence[int]], names: Sequence[str], width: int) 
     heads = [
         letters[i] if lettered else set_cell_size(cells(name, 24), cell - 1).rstrip() for i, name in enumerate(names)
     ]
-    title = _fit("is ↓  taken for →" if name_width >= 17 else "is ↓", name_width)
-    lines = [words((title + " " + "".join(f"{head:>{cell}}" for head in heads), "$foreground 60%"))]
+    title = _fit("class", name_width) + " " + "".join(f"{head:>{cell}}" for head in heads)
+    lines = [words((line, "$foreground 60%")) for line in ("% of the class ↓ taken for →", title)]
     for row, counts in enumerate(matrix):
         total = max(1, sum(counts))
         name = f"{letters[row]} {names[row]}" if lettered else names[row]
@@ -111,23 +111,24 @@ def _heat_cell(share: float, width: int, *, right: bool) -> tuple[str, str]:
 
 def _pairs(report: "Report", width: int, most: int) -> list[Content]:
     names = report.predictions.classes
-    shown = report.pairs[: max(1, most - 1)]
-    hidden = len(report.pairs) - len(shown)
-    more = f", the first {len(shown)} of {len(report.pairs):,}" if hidden else ""
-    lines = [words((f"most confused{more}", "$foreground 60%"))]
     if not report.pairs:
         return [Content("Nothing was confused: every image was recognised.")]
-    name_width = (width - 16) // 2
-    label_width = _widest((names[pair.label] for pair in shown), name_width)
-    guess_width = _widest((names[pair.guess] for pair in shown), name_width)
+    shown = report.pairs[: max(1, most - 2)]
+    hidden = len(report.pairs) - len(shown)
+    more = f", the first {len(shown)} of {len(report.pairs):,}" if hidden else ""
+    name_width = (width - 19) // 2
+    label_width = max(len("class"), _widest((names[pair.label] for pair in shown), name_width))
+    guess_width = max(len("taken for"), _widest((names[pair.guess] for pair in shown), name_width))
+    head = f"images {_fit('class', label_width)} → {_fit('taken for', guess_width)} of class"
+    lines = [words((line, "$foreground 60%")) for line in (f"most confused{more}", head)]
     for pair in shown:
         lines.append(
             words(
-                (f"{pair.images:>5,} ", "bold"),
+                (f"{pair.images:>6,} ", "bold"),
                 _fit(names[pair.label], label_width),
                 (" → ", "$foreground 50%"),
                 _fit(names[pair.guess], guess_width),
-                (f"{100 * pair.share:>4.0f} %", "$foreground 60%"),
+                (f"{100 * pair.share:>7.0f} %", "$foreground 60%"),
             )
         )
     return lines

@@ -74,22 +74,29 @@ def retest(best_epoch: int | None, *, testing: bool) -> str:
     return f"epoch {best_epoch} is being tested" if testing else f"t tests epoch {best_epoch}"
 
 
-def describe_test(test: TestReport, ece: float | None, best_epoch: int | None, *, testing: bool) -> Content:
-    """Return the figures of a test in a line.
+def describe_test(
+    test: TestReport, ece: float | None, best_epoch: int | None, *, testing: bool, width: int = 0
+) -> Content:
+    """Return the figures of a test in a line, without the device where that has no room.
 
     Args:
         test: The test.
         ece: Its expected calibration error, 0-1; None when that is not known.
         best_epoch: The epoch of the best checkpoint.
         testing: Whether that is being tested from here.
+        width: Cells of the line; 0 bounds nothing.
     """
     outdated = best_epoch is not None and best_epoch != test.epoch
     style = "bold $text-warning" if outdated else "bold $text-success"
     scores = f"top-1 {percent(test.top1)} % · top-5 {percent(test.top5)} %"
     at = f"at epoch {test.epoch}; {retest(best_epoch, testing=testing)}" if outdated else weights_of(test.epoch)
     more = told_loss(test.loss, 3) + ("" if ece is None else f" · ECE {percent(ece)} %")
-    scope = f"{test.images:,} images" + (f" · {plain(test.device, 40)}" if test.device else "")
-    return words((scores, style), (at, style if outdated else ""), (more, "bold"), (scope, "dim"), between=" · ")
+    scopes = [f"{test.images:,} images · {plain(test.device, 40)}"] if test.device else []
+    lines = [
+        words((scores, style), (at, style if outdated else ""), (more, "bold"), (scope, "dim"), between=" · ")
+        for scope in [*scopes, f"{test.images:,} images"]
+    ]
+    return lines[0] if not width or lines[0].cell_length <= width else lines[-1]
 
 
 def losses(row: RunInfo) -> str:

@@ -1,6 +1,7 @@
 """The test report on the screen: its sections at every size, its keys, and what stands there when there is none."""
 
 import json
+import re
 
 import msgspec
 import numpy as np
@@ -120,7 +121,7 @@ async def test_the_confusion_reads_without_colour(app, run):
         of_zero = predictions.guesses[predictions.labels == 0, 0]
         shares = [(of_zero == guess).mean() for guess in range(10)]
         expected = ["·" if not share else "<1" if share < 0.01 else f"{100 * share:.0f}" for share in shares]
-        await settle(pilot, lambda: "is ↓" in screen_text(app))
+        await settle(pilot, lambda: "% of the class ↓ taken for →" in screen_text(app))
         row = next(line for line in screen_text(app).splitlines() if line.startswith(" 0 "))
         assert row.split()[1:11] == expected
 
@@ -286,3 +287,14 @@ async def test_a_network_that_has_diverged_has_figures_and_says_so(app, store):
         await settle(pilot, lambda: "test 9.8 %, outputs not finite" in screen_text(app))
         await opened(app, pilot, run, "The network has diverged.")
         assert "outputs not finite" in screen_text(app)
+
+
+async def test_the_confusion_has_units_and_the_figures_are_whole_at_80_columns(app, run):
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot, run)
+        await pilot.press("2")
+        await settle(pilot, lambda: "% of the class ↓ taken for →" in screen_text(app))
+        assert "…" not in "".join(screen_text(app).splitlines()[1:4])
+        assert "359 images" in screen_text(app).splitlines()[1]
+        await pilot.resize_terminal(160, 45)
+        await settle(pilot, lambda: re.search(r"images class +→ taken for +of class", screen_text(app)))
