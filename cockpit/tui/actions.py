@@ -118,7 +118,7 @@ ACTIONS = (
         (*_RUN_SCREENS, "report"), "i", "i", "classify", "images", "Let its network classify image files.", in_bar=False
     ),
     Action(("classify",), "enter", "enter", "classify", "classify", "Let the network say what the file shows."),
-    Action(("path",), "enter", "enter", "accept", "accept", "Take the path."),
+    Action(("path",), "enter", "enter", "accept", "take it", "Take the path."),
     Action(("classify", "path"), "tab", "tab", "complete", "complete", "Complete the path as far as it is certain."),
     Action(
         _CHARTS,
@@ -152,7 +152,8 @@ ACTIONS = (
     Action(("runs",), "d", "d", "delete", "delete", "Delete the run's folder, after a question.", in_bar=False),
     Action(("new",), "slash", "/", "filter", "find", "Show only networks with every word you type.", in_bar=False),
     Action(("new",), "space", "space", "mark", "mark", "Mark devices, to train on several.", in_bar=False),
-    Action((*_OPENED, "classify", "path", "help"), "escape", "esc", "back", "back", "Return to where you came from."),
+    Action(("path",), "escape", "esc", "back", "leave it", "Return without a path."),
+    Action((*_OPENED, "classify", "help"), "escape", "esc", "back", "back", "Return to where you came from."),
     Action(("runs",), "u", "u", "undo", "undo", "Bring back what was deleted last, until you quit.", in_bar=False),
     Action(("runs",), "D", "D", "purge", "purge", "Empty the trash now, which frees the disk.", in_bar=False),
     Action(("runs",), "o", "o", "sort", "sort", "Sort by the next column; a click on its header too.", in_bar=False),

@@ -175,3 +175,10 @@ async def test_every_screen_draws_at_every_size(app, store, size):
             await pilot.resize_terminal(*size)
             await pilot.press("escape")
             await settle(pilot, lambda: isinstance(app.screen, RunsScreen))
+
+
+def test_every_line_to_type_into_is_taken_and_left_in_the_same_words():
+    for place in ("ask", "path"):
+        bar = str(KeyBar(place).content)
+        assert "enter take it" in bar
+        assert "esc leave it" in bar
