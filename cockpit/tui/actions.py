@@ -64,6 +64,7 @@ ACTIONS = (
     Action(("dataset",), "slash", "/", "filter", "find", "Show only classes with every word you type."),
     Action(("dataset",), "tab", "tab", "other_pane", "pictures", "Scroll the pictures with the arrows; again: back."),
     Action(("get",), "enter", "enter", "begin", "get it", "Download or import it, with progress."),
+    Action(("get",), "tab", "tab", "complete", "complete", "Complete the path; elsewhere go to the next field."),
     Action(("get",), "escape", "esc", "back", "call off, back", "Call off what goes on; else return."),
     Action(("new",), "ctrl+y", "^y", "copy", "copy", "Copy the command into the clipboard.", in_bar=False),
     Action(("new",), "tab", "tab", "next_pane", "next", "Go to the next pane; arrow keys move inside one."),

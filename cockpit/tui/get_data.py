@@ -17,8 +17,9 @@ from cockpit.tui.choice import Choice
 from cockpit.tui.fields import Fields
 from cockpit.tui.menus import DOWNLOAD
 from cockpit.tui.messages import ErrandChecked, ErrandEnded, ErrandTold
+from cockpit.tui.path_input import PathInput
 from cockpit.tui.screen import Dialog, tell, write
-from cockpit.tui.text import bar, plain, words
+from cockpit.tui.text import bar, cells, plain, words
 
 _BAR = 30
 _LAYOUTS = "Takes <class>/*.png, <split>/<class>/*.png, CIFAR's archive or folder."
@@ -48,7 +49,7 @@ class GetDataScreen(Dialog[str]):
                 yield Label("name")
                 yield Input(self._begin_with, placeholder=f"{known}, or a new one", id="data-name", compact=True)
                 yield Label("folder or archive")
-                yield Input(placeholder=f"empty: download {known}", id="data-path", compact=True)
+                yield PathInput(placeholder=f"empty: download {known}", id="data-path", compact=True)
                 yield Label("unreadable files")
                 yield Choice(("refuse", "leave out"), "refuse", id="unreadable")
                 yield Label("mirror images")
@@ -152,6 +153,19 @@ class GetDataScreen(Dialog[str]):
             tell(self.app, note)
         tell(self.app, f"{event.errand.name} is here")
         self.dismiss(event.errand.name)
+
+    def action_complete(self) -> None:
+        """Complete the path, or go on from another field."""
+        path = self.query_one(PathInput)
+        if path.has_focus:
+            path.complete()
+        else:
+            self.focus_next()
+
+    @on(PathInput.Completed)
+    def _show_names(self, event: PathInput.Completed) -> None:
+        names = cells("  ".join(event.names[:20]), 200) if len(event.names) > 1 else ""
+        self._write("layouts", words((names or _LAYOUTS, "dim")))
 
     def action_back(self) -> None:
         """Call off what goes on, or return."""

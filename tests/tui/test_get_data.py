@@ -168,3 +168,26 @@ async def test_what_an_import_refuses_is_told_and_can_be_mended(app, data_dir, t
         await settle(pilot, lambda: isinstance(app.screen, NewRunScreen))
         await settle(pilot, lambda: "--dataset birds" in screen_text(app))
     assert is_packed("birds")
+
+
+async def test_tab_completes_the_path_and_elsewhere_goes_on(app, tmp_path, data_dir):
+    make_birds(tmp_path / "birds-of-europe")
+    make_birds(tmp_path / "birds-of-asia")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: isinstance(app.screen, NewRunScreen) and "enter launches" in screen_text(app))
+        await pilot.press("ctrl+g")
+        await settle(pilot, lambda: isinstance(app.screen, GetDataScreen) and "tab complete" in screen_text(app))
+        app.screen.query_one("#data-name", Input).focus()
+        await pilot.press("tab")
+        path = app.screen.query_one("#data-path", Input)
+        await settle(pilot, lambda: path.has_focus)
+        path.value = f"{tmp_path}/bi"
+        await pilot.press("tab")
+        await settle(pilot, lambda: path.value == f"{tmp_path}/birds-of-")
+        await settle(pilot, lambda: "birds-of-asia/  birds-of-europe/" in screen_text(app))
+        await pilot.press("a", "tab")
+        await settle(pilot, lambda: path.value == f"{tmp_path}/birds-of-asia/")
+        await settle(pilot, lambda: "Takes <class>/*.png" in screen_text(app))
+        await pilot.press("down")
+        await settle(pilot, lambda: not path.has_focus)
