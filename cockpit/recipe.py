@@ -118,8 +118,8 @@ class Recipe:
         )
 
     def _check_against(self, dataset: DatasetSpec) -> None:
-        num_val = val_images(dataset.train_images, self.val_fraction)
-        num_train = dataset.train_images - num_val
+        num_train = largest_batch(dataset, self.val_fraction)
+        num_val = dataset.train_images - num_train
         if self.batch_size > num_train:
             raise CockpitError(
                 f"batch size {self.batch_size} is larger than the {num_train:,} training images of {dataset.name} "
@@ -187,6 +187,11 @@ def flags(recipe: Recipe) -> list[str]:
     except CockpitError:
         values = {name: getattr(recipe, name) for name in known if name != "dataset"}
     return [word for name, value in values.items() for word in (known[name].flag, known[name].text(value))]
+
+
+def largest_batch(dataset: DatasetSpec, val_fraction: float) -> int:
+    """Return the most images that a batch can hold: those of the training part that are not for validation."""
+    return dataset.train_images - val_images(dataset.train_images, val_fraction)
 
 
 def val_images(num_images: int, val_fraction: float) -> int:

@@ -91,7 +91,7 @@ class ShowData:
             print_json(facts | {"classes": [msgspec.to_builtins(one) for one in classes]})
             return 0
         here = "" if datasets.is_ready(spec.name) else f"not here, `cockpit data get {spec.name}` fetches it"
-        for line in (spec.title, spec.source, here):
+        for line in (spec.title, spec.source, here, _batch_note(spec)):
             if line:
                 say(line)
         grouped = any(one.group for one in classes)
@@ -106,6 +106,17 @@ class ShowData:
         if self.pictures:
             _draw(spec, classes)
         return 0
+
+
+def _batch_note(spec: datasets.DatasetSpec) -> str:
+    """Return what to pass where the usual batch is larger than the training part; else nothing."""
+    from cockpit.recipe import Recipe, largest_batch
+
+    usual = Recipe()
+    most = largest_batch(spec, usual.val_fraction)
+    if most >= usual.batch_size:
+        return ""
+    return f"{most:,} images are left to train on: pass --batch-size {most} or less, not the usual {usual.batch_size}"
 
 
 def _counts(one: "ClassCount") -> list[str]:
@@ -177,8 +188,9 @@ class ImportData:
                 hflip_ok=not self.no_mirror,
                 progress=progress,
             )
-        for note in summary.notes:
-            say(note)
+        for note in (*summary.notes, _batch_note(summary.spec)):
+            if note:
+                say(note)
         return _tell(summary.spec, self.json)
 
 

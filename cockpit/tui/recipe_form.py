@@ -8,8 +8,9 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Input, Label
 
+from cockpit.datasets import find_dataset
 from cockpit.errors import CockpitError
-from cockpit.recipe import Option, Recipe, chosen, options, usual_recipe
+from cockpit.recipe import Option, Recipe, chosen, largest_batch, options, usual_recipe
 from cockpit.tui.choice import Choice
 from cockpit.tui.fields import Fields
 
@@ -58,7 +59,18 @@ class RecipeForm(VerticalScroll, can_focus=False):
             recipe.complete()
         except CockpitError as error:
             errors.setdefault("", str(error))
+        if "batch_size" not in errors:
+            self._check_batch(recipe)
         return Draft(recipe, next(iter(errors.values()), ""))
+
+    def _check_batch(self, recipe: Recipe) -> None:
+        """Mark a batch that is larger than the dataset's training part, with the most to take where it is empty."""
+        field = self.query_one("#batch_size", Input)
+        most = largest_batch(find_dataset(recipe.dataset), recipe.val_fraction)
+        too_large = recipe.batch_size > most
+        field.set_class(too_large, "wrong")
+        if too_large:
+            field.placeholder = f"{recipe.batch_size}: take at most {most}"
 
     def fill(self, recipe: Recipe) -> None:
         """Show a complete recipe: its preset, and in its fields what it sets apart from that."""
