@@ -70,7 +70,7 @@ class RecipeForm(VerticalScroll, can_focus=False):
         too_large = recipe.batch_size > most
         field.set_class(too_large, "wrong")
         if too_large:
-            field.placeholder = f"{recipe.batch_size}: take at most {most}"
+            field.placeholder = f"most {most}"
 
     def fill(self, recipe: Recipe) -> None:
         """Show a complete recipe: its preset, and in its fields what it sets apart from that."""
