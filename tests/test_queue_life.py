@@ -83,6 +83,7 @@ def test_what_a_trainer_sets_for_itself_is_not_handed_on(store, tmp_path, monkey
     )
     printer.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(printer))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     environment = dict(os.environ)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     tick_when_gone(store, environment)
