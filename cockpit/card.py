@@ -4,22 +4,19 @@ After Mitchell et al. 2019, Model Cards for Model Reporting (arXiv 1810.03993). 
 """
 
 import json
-import re
-import time
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cockpit import datasets, durable, provenance, records, reports
 from cockpit.errors import CockpitError
 from cockpit.forms import NETWORKS
 from cockpit.lines import whole_lines
+from cockpit.markdown import code, day, listed, plain, table
 from cockpit.recipe import command, options
 from cockpit.results import NOT_FINITE, Exported, Imported, TestReport
 from cockpit.store import Run
 from nets.catalog import MODELS
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>|#~&!])")
-_MAX_CHARACTERS = 500
 _SHOWN = 5
 """Classes and pairs that are told of; the report has all."""
 _MANY = 20
@@ -63,9 +60,9 @@ def make_card(run: Run, exported: Sequence[Exported] = (), checked: durable.Chec
     if test is not None and test.sha256 != weights.sha256:
         test = None  # of an earlier checkpoint
     parts = [
-        [f"# {_plain(weights.model)} on {_plain(_title(weights.dataset))}", "", _summary(run, weights, test)],
-        ["## The network", "", *_table(_network(weights))],
-        ["## The data", "", *_table(_data(weights))],
+        [f"# {plain(weights.model)} on {plain(_title(weights.dataset))}", "", _summary(run, weights, test)],
+        ["## The network", "", *table(_network(weights))],
+        ["## The data", "", *table(_data(weights))],
         ["## How it was trained", "", *(_origin(imported) if imported else _training(run))],
         ["## How well it does", "", *_figures(run, weights, test)],
         ["## What was not measured", "", *_gaps(weights, imported, test)],
@@ -113,29 +110,29 @@ def _title(dataset: str) -> str:
 
 def _summary(run: Run, weights: _Weights, test: TestReport | None) -> str:
     told = f"{test.top1:.2%} top-1 on {test.images:,} test images" if test else "not tested"
-    return f"Tells {len(weights.classes)} classes of 32×32 pictures apart: {told}. Run {_code(run.id)} of cockpit."
+    return f"Tells {len(weights.classes)} classes of 32×32 pictures apart: {told}. Run {code(run.id)} of cockpit."
 
 
 def _network(weights: _Weights) -> Iterable[tuple[str, str]]:
     spec = MODELS.get(weights.model)
-    yield "architecture", _code(weights.model)
+    yield "architecture", code(weights.model)
     if spec:
-        yield "paper", f"{_plain(spec.authors)}: {_plain(spec.paper)}, {spec.year}, arXiv {spec.arxiv}"
+        yield "paper", f"{plain(spec.authors)}: {plain(spec.paper)}, {spec.year}, arXiv {spec.arxiv}"
     yield "parameters", f"{weights.params:,}"
     yield "input", "RGB, 32×32 pixels"
     few = len(weights.classes) <= _MANY
-    yield "classes", _listed(weights.classes) if few else f"{len(weights.classes)}, {_listed(weights.classes[:3])}, …"
-    yield "weights", f"SHA-256 {_code(weights.sha256)}"
+    yield "classes", listed(weights.classes) if few else f"{len(weights.classes)}, {listed(weights.classes[:3])}, …"
+    yield "weights", f"SHA-256 {code(weights.sha256)}"
 
 
 def _data(weights: _Weights) -> Iterable[tuple[str, str]]:
-    yield "dataset", _code(weights.dataset)
+    yield "dataset", code(weights.dataset)
     try:
         spec = datasets.find_dataset(weights.dataset)
     except CockpitError:
         yield "source", "not known where this card was written"
         return
-    yield "source", _plain(spec.source) or "not known"
+    yield "source", plain(spec.source) or "not known"
     yield "licence", _LICENCES.get(spec.name, "not known to cockpit; who imported the images may know")
     yield "images", f"{spec.train_images:,} to train and validate on, {spec.test_images:,} to test"
     if spec.held_out:
@@ -145,29 +142,29 @@ def _data(weights: _Weights) -> Iterable[tuple[str, str]]:
 def _origin(imported: Imported) -> list[str]:
     rows = [
         ("origin", "imported: how they were trained is not known to cockpit"),
-        ("file", _code(imported.source)),
-        ("SHA-256 of it", _code(imported.sha256)),
-        ("normalisation", _plain(imported.normalization)),
-        ("imported", _day(imported.time)),
-        *(("on the way in", _plain(note)) for note in imported.notes),
+        ("file", code(imported.source)),
+        ("SHA-256 of it", code(imported.sha256)),
+        ("normalisation", plain(imported.normalization)),
+        ("imported", day(imported.time)),
+        *(("on the way in", plain(note)) for note in imported.notes),
     ]
-    return _table(rows)
+    return table(rows)
 
 
 def _training(run: Run) -> list[str]:
     recipe = run.recipe
     launches = run.launches()
     epoch = run.tail().epoch
-    rows = [(option.name, _code(option.text(getattr(recipe, option.name)))) for option in options()]
+    rows = [(option.name, code(option.text(getattr(recipe, option.name)))) for option in options()]
     facts: list[tuple[str, str]] = []
     if launches:
         made = provenance.trace(run)
         facts += [
-            ("begun", _day(launches[0].time)),
+            ("begun", day(launches[0].time)),
             ("launches", str(len(launches))),
-            ("device", _plain(_how(run) or ", ".join(made.devices))),
-            ("versions", _plain(", ".join(made.versions))),
-            ("commit", ", ".join(map(_code, made.commits)) or "not known: cockpit was no checkout"),
+            ("device", plain(_how(run) or ", ".join(made.devices))),
+            ("versions", plain(", ".join(made.versions))),
+            ("commit", ", ".join(map(code, made.commits)) or "not known: cockpit was no checkout"),
         ]
         if made.mixed:
             facts.append(("time", "not told: it was trained on hardware of several kinds"))
@@ -176,10 +173,10 @@ def _training(run: Run) -> list[str]:
     if epoch:
         facts.append(("epochs done", f"{epoch.epoch} of {recipe.num_epochs}"))
     try:
-        again = [f"The same again: {_code(command(recipe))}", ""]
+        again = [f"The same again: {code(command(recipe))}", ""]
     except CockpitError:  # a network or dataset that is not known here
         again = []
-    return [*again, *_table(facts), "", *_table(rows)]
+    return [*again, *table(facts), "", *table(rows)]
 
 
 def _how(run: Run) -> str:
@@ -198,31 +195,31 @@ def _figures(run: Run, weights: _Weights, test: TestReport | None) -> list[str]:
             ("validation top-1", f"{weights.val_acc:.2%} at epoch {weights.epoch}, by which the epoch was chosen")
         )
     if test is None:
-        return [*_table(rows), "", "These weights were not tested."]
+        return [*table(rows), "", "These weights were not tested."]
     rows += [
         ("test top-1", f"{test.top1:.2%}"),
         ("test top-5", f"{test.top5:.2%}"),
         ("test loss", f"{test.loss:.4f}, mean cross-entropy an image" if test.loss is not None else NOT_FINITE),
-        ("tested", f"{_day(test.time)}, {test.images:,} images, {_plain(test.device)}, {_plain(test.precision)}"),
+        ("tested", f"{day(test.time)}, {test.images:,} images, {plain(test.device)}, {plain(test.precision)}"),
     ]
     try:
         report = reports.read_report(run)
     except CockpitError:
-        return [*_table(rows), "", "What it said of each image was not kept, so nothing is known by class."]
+        return [*table(rows), "", "What it said of each image was not kept, so nothing is known by class."]
     rows.append(("calibration error", f"{report.calibration.ece:.2%} (ECE, 15 bins)"))
     worst = sorted((c for c in report.classes if c.accuracy is not None), key=lambda c: c.accuracy or 0.0)[:_SHOWN]
     names = report.predictions.classes
-    lines = [*_table(rows), "", "The classes that it recognises least:", ""]
-    lines += _table(
-        [(_plain(c.name), f"{c.accuracy:.2%}", f"{c.images:,}") for c in worst], "class", "accuracy", "images"
+    lines = [*table(rows), "", "The classes that it recognises least:", ""]
+    lines += table(
+        [(plain(c.name), f"{c.accuracy:.2%}", f"{c.images:,}") for c in worst], "class", "accuracy", "images"
     )
     if report.pairs:
-        found = [(_plain(names[p.label]), _plain(names[p.guess]), f"{p.images:,}") for p in report.pairs[:_SHOWN]]
+        found = [(plain(names[p.label]), plain(names[p.guess]), f"{p.images:,}") for p in report.pairs[:_SHOWN]]
         lines += [
             "",
             "What it takes for something else most often:",
             "",
-            *_table(found, "class", "taken for", "images"),
+            *table(found, "class", "taken for", "images"),
         ]
     return lines
 
@@ -247,7 +244,7 @@ def _gaps(weights: _Weights, imported: Imported | None, test: TestReport | None)
 def _usage(run: Run, weights: _Weights, exported: Sequence[Exported]) -> list[str]:
     lines: list[str] = []
     if exported:
-        lines += [*_table([_made(one) for one in exported], "file", "format", "compared with the network"), ""]
+        lines += [*table([_made(one) for one in exported], "file", "format", "compared with the network"), ""]
     weights_file = next((one.path for one in exported if one.format == "safetensors"), f"{run.id}.safetensors")
     return [
         *lines,
@@ -282,38 +279,4 @@ def _made(one: Exported) -> tuple[str, str, str]:
             f"{v.images} test images of {v.classes} classes: logits within {v.largest_difference:.1e}, top-1 the same"
         )
     depth = 2 if one.format == "tensorboard" else 1  # a folder of its own for each run
-    return _code("/".join(one.path.split("/")[-depth:])), one.format, told
-
-
-def _table(rows: Iterable[tuple[str, ...]], *heads: str) -> list[str]:
-    rows = list(rows)
-    if not rows:
-        return []
-    heads = heads or ("",) * len(rows[0])
-    return [_row(heads), _row(("---",) * len(heads)), *map(_row, rows)]
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(map(_plain, names))
-
-
-def _day(unix_s: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(unix_s))
-
-
-def _line(text: Any) -> str:
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(text)[:_MAX_CHARACTERS])
-
-
-def _plain(text: Any) -> str:
-    """Return text of which Markdown makes nothing."""
-    return _MARKUP.sub(r"\\\1", _line(text))
-
-
-def _code(text: Any) -> str:
-    """Return text as code, in a table too."""
-    return f"`{_line(text).replace('`', chr(39)).replace('|', '¦')}`"
+    return code("/".join(one.path.split("/")[-depth:])), one.format, told

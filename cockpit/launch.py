@@ -7,15 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from cockpit import files, interpreter, liveness, records, status
-from cockpit.device_names import count, first_of
+from cockpit.device_names import count
 from cockpit.devices import check_device, settled
 from cockpit.errors import CockpitError
-from cockpit.forms import LOG_NAME
 from cockpit.recipe import Recipe
 from cockpit.store import Run
 from nets.catalog import MODELS
@@ -136,7 +135,7 @@ def start(
         if not provided():
             raise CalledOffError(f"run {run.id} is not to be started any more")
         attempts = len(run.launches())
-        process = _spawn([*argv, "--lock-fd", str(lock)], run.log_path, keep=(lock,))
+        process = spawn([*argv, "--lock-fd", str(lock)], run.log_path, keep=(lock,))
         deadline = time.monotonic() + _START_S
         while len(launches := run.launches()) == attempts:
             if process.poll() is not None and len(run.launches()) == attempts:
@@ -200,75 +199,17 @@ def check_testable(run: Run) -> None:
     _check_room(run, "test", _REPORT_BYTES)
 
 
-def start_test(run: Run, *, device: str = "auto") -> subprocess.Popen[bytes]:
-    """Start a test of a run's best checkpoint in a session of its own; its result is the run's test.json.
+def spawn(argv: list[str], log: Path, keep: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own that prints into a log.
+
+    Args:
+        argv: Its command line.
+        log: What it prints is appended to this file.
+        keep: File descriptors that it inherits.
 
     Raises:
-        CockpitError: When there is no checkpoint yet, its result could not be kept, or its log cannot be written.
+        CockpitError: When the log cannot be written, or there is no such program.
     """
-    check_testable(run)
-    argv = [
-        sys.executable,
-        *interpreter.module("cockpit.engine"),
-        str(run.path.resolve()),
-        "test",
-        "--device",
-        first_of(device),
-    ]
-    try:
-        run.test_log_path.unlink(missing_ok=True)
-    except OSError as error:
-        raise files.unwritable(run.test_log_path, error) from error
-    return _spawn(argv, run.test_log_path)
-
-
-def start_classify(run: Run, paths: Sequence[Path], *, device: str = "auto") -> subprocess.Popen[bytes]:
-    """Start a process that writes what a run's best network takes image files for to its stdout, `Classified` as JSON.
-
-    Raises:
-        CockpitError: When there is no checkpoint yet.
-    """
-    check_checkpoint(run)
-    images = [os.path.abspath(os.path.expanduser(path)) for path in paths]
-    argv = [
-        sys.executable,
-        *interpreter.module("cockpit"),
-        "test",
-        *images,
-        "--run",
-        run.id,
-        "--runs",
-        str(run.path.absolute().parent),
-    ]
-    argv += ["--device", first_of(device), "--json"]
-    env = TRAINER_ENVIRONMENT | os.environ
-    return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
-
-
-def start_export(run: Run, formats: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
-    """Start a process that exports a run into a folder, and goes on without us; what it says is in the folder's log.
-
-    Nothing that is there is written over.
-
-    Raises:
-        CockpitError: When the log cannot be written.
-    """
-    argv = [sys.executable, *interpreter.module("cockpit"), "export", run.id, "--to", ",".join(formats)]
-    argv += ["--out", f"{folder}{os.sep}", "--runs", str(run.path.absolute().parent)]
-    return _spawn(argv, folder / LOG_NAME)
-
-
-def start_preflight(run: Run, *, device: str = "auto", seconds: float = 5.0) -> subprocess.Popen[bytes]:
-    """Start a rehearsal in a run's folder, which is to be thrown away; its result is the folder's estimate.json.
-
-    When this process dies, the rehearsal ends and removes the folder that the run lies in.
-    """
-    argv = [sys.executable, *interpreter.module("cockpit.engine"), str(run.path.resolve()), "preflight"]
-    argv += ["--device", first_of(device), "--starter", str(os.getpid())]
-    return _spawn([*argv, "--seconds", str(seconds)], run.log_path)
-
-
-def _spawn(argv: list[str], log: Path, keep: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
     try:
         output = files.open_to_append(log)
     except OSError as error:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from cockpit import devices, launch
+from cockpit import devices, launch, tasks
 from cockpit.errors import CockpitError
 from cockpit.progress import Cancelled, Progress, Stop
 from cockpit.recipe import Recipe
@@ -63,7 +63,7 @@ def rehearse(
     device = devices.settled(launch.check_placement(recipe, device))
     with tempfile.TemporaryDirectory(prefix="cockpit-preflight-", ignore_cleanup_errors=True) as home:
         run = RunStore(Path(home)).create(recipe)
-        process = launch.start_preflight(run, device=device, seconds=seconds)
+        process = tasks.start_preflight(run, device=device, seconds=seconds)
         try:
             _follow(run, process, progress, stop)
         finally:

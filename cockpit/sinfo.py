@@ -2,7 +2,7 @@
 
 import msgspec
 
-from cockpit.squeue import call
+from cockpit.slurm_call import call
 
 _FORMAT = "%P|%a|%l|%D|%C|%m|%G"
 _FIELDS = _FORMAT.count("|")

@@ -22,13 +22,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from cockpit import durable, jobs, liveness, records, squeue, status
+from cockpit import durable, jobs, liveness, records, slurm_call, status
 from cockpit.config import config_path
 from cockpit.device_names import CARD, MOST, count, names_of, normal
 from cockpit.errors import CockpitError
 from cockpit.jobscript import job_options, write_script
 from cockpit.settings import Settings
-from cockpit.squeue import QUEUE, SlurmError
+from cockpit.slurm_call import SlurmError
+from cockpit.squeue import QUEUE
 from cockpit.store import Run
 
 _PATIENCE_S = 60.0
@@ -180,13 +181,13 @@ def _refuse_unless_over(run: Run, *, force: bool) -> None:
     leftover = before and answer.jobs.get(before.name)
     if leftover and leftover.waits:  # a stop took its turn away, and Slurm was not there to cancel it
         with contextlib.suppress(SlurmError):
-            squeue.call(["scancel", leftover.id])
+            slurm_call.call(["scancel", leftover.id])
 
 
 def _sbatch(run: Run, name: str, options: list[str], lock: int) -> str:
     """Submit job.sh and return the job's number, or nothing where sbatch hid it; squeue tells it then."""
     try:
-        said = squeue.call(
+        said = slurm_call.call(
             ["sbatch", "--parsable", *options, str(run.job_script_path.resolve())], _PATIENCE_S, keep=(lock,)
         )
     except SlurmError as error:
@@ -231,7 +232,7 @@ def stop(run: Run, *, kill: bool = False) -> bool:
             raise _disobeyed(run, answer.trouble)
         return False
     try:
-        squeue.call(["scancel", *([] if kill or job.waits else ["--batch", "--signal=TERM"]), job.id])
+        slurm_call.call(["scancel", *([] if kill or job.waits else ["--batch", "--signal=TERM"]), job.id])
     except SlurmError as error:
         raise _disobeyed(run, str(error)) from error
     finally:

@@ -24,7 +24,7 @@ from load import Cockpit, Row, going_on, table
 from terminal import cockpit_words
 from waiting import wait_for
 
-from cockpit import datasets, dispatch, ingest, launch, places, records, squeue, status
+from cockpit import datasets, dispatch, ingest, launch, places, records, slurm_call, squeue, status
 from cockpit.dispatch import order
 from cockpit.recipe import Recipe, usual_recipe
 from cockpit.settings import read_settings
@@ -85,7 +85,7 @@ def _ask(cluster: Cluster, jobs: int) -> Iterator[Row]:
     spent, sizes, before, asked = [], [], _cpu_s(controller), 0
     for _ in range(20):
         begun = time.monotonic()
-        sizes.append(len(squeue.call(squeue.question())) / 1000)
+        sizes.append(len(slurm_call.call(squeue.question())) / 1000)
         spent.append(1000 * (time.monotonic() - begun))
         asked += 1
     yield Row(f"{jobs:,} jobs: a squeue", spent, "ms", None)

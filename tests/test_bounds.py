@@ -10,6 +10,7 @@ from test_status import say
 
 from cockpit import places, squeue
 from cockpit.cli import main
+from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
 from cockpit.settings import read_settings
 from cockpit.store import Run, RunStore
@@ -81,7 +82,7 @@ def test_a_slurm_that_did_not_answer_is_asked_again_before_the_next_submission(f
     fake("sbatch", "echo 17")
     fake("squeue", "exit 1")
     run = store.create(Recipe().complete())
-    with pytest.raises(squeue.CockpitError, match="nothing was submitted"):
+    with pytest.raises(CockpitError, match="nothing was submitted"):
         places.start(run, "slurm", device="cpu", settings=read_settings())
     fake("squeue", "exit 0")
     places.start(run, "slurm", device="cpu", settings=read_settings())

@@ -10,7 +10,7 @@ import pytest
 from terminal import Terminal, behind_a_connection
 from waiting import wait_for
 
-from cockpit import durable, launch, records, status
+from cockpit import durable, launch, records, status, tasks
 from cockpit.cli import main
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
@@ -206,13 +206,13 @@ def test_a_device_that_is_not_here_is_refused(store, tiny):
 
 def test_a_test_needs_a_checkpoint(store, tiny):
     with pytest.raises(CockpitError, match="no best checkpoint yet"):
-        launch.start_test(store.create(recipe()))
+        tasks.start_test(store.create(recipe()))
 
 
 def test_a_test_by_hand_writes_the_same_result(uninterrupted):
     before = uninterrupted.test_report()
     uninterrupted.test_path.unlink()
-    process = launch.start_test(uninterrupted, device="cpu")
+    process = tasks.start_test(uninterrupted, device="cpu")
     assert process.wait(60) == 0
     again = uninterrupted.test_report()
     assert (again.top1, again.top5, again.loss, again.sha256) == (

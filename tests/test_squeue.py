@@ -7,8 +7,9 @@ import psutil
 import pytest
 from waiting import wait_for
 
-from cockpit import squeue
-from cockpit.squeue import Job, Queue, SlurmError, call
+from cockpit import slurm_call, squeue
+from cockpit.slurm_call import SlurmError, call
+from cockpit.squeue import Job, Queue
 
 LINES = """\
 17|RUNNING|None|node[01-02]|1-02:03:04|one
@@ -152,7 +153,7 @@ def test_a_command_that_hangs_is_killed_with_what_it_started(fake, tmp_path):
 
 
 def test_a_squeue_that_never_ends_its_list_is_ended(fake, monkeypatch):
-    monkeypatch.setattr(squeue, "_MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(slurm_call, "_MOST_BYTES", 1 << 20)
     fake("squeue", "exec yes '17|RUNNING|None|node01|1:00|one'")
     assert Queue().answer().trouble == "Slurm does not answer: a command said more than 1,048,576 bytes"
 

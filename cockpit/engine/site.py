@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import psutil
 
-from cockpit import squeue
+from cockpit import slurm_call
 from cockpit.errors import CockpitError
 
 _SRUN = ("srun", "--overlap", "--ntasks-per-node=1", "--kill-on-bad-exit=1", "--export=ALL", "--input=none")
@@ -55,10 +55,10 @@ def find_site(num_nodes: int = 1, environment: Mapping[str, str] = os.environ) -
         return None
     here = environment["SLURMD_NODENAME"]
     try:
-        names = squeue.call(["scontrol", "show", "hostnames", environment["SLURM_JOB_NODELIST"]]).split()
+        names = slurm_call.call(["scontrol", "show", "hostnames", environment["SLURM_JOB_NODELIST"]]).split()
         others = [name for name in names if name != here]
-        shown = squeue.call(["scontrol", "--oneliner", "show", "node", others[0]])
-    except squeue.SlurmError as error:
+        shown = slurm_call.call(["scontrol", "--oneliner", "show", "node", others[0]])
+    except slurm_call.SlurmError as error:
         raise CockpitError(f"Slurm does not say which nodes the job has: {error}; resume the run") from error
     found = re.search(r"\bNodeAddr=(\S+)", shown)
     count = len(others)

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from cockpit import launch, results
+from cockpit import results, tasks
 from cockpit.errors import CockpitError
 from cockpit.store import Run
 from cockpit.tui.actions import KeyBar, bindings
@@ -87,7 +87,7 @@ class ClassifyScreen(Dialog[None]):
         self.post_message(ImageClassified(path, image, (), ""))
         worker = get_current_worker()
         try:
-            process = launch.start_classify(self._run, [path])
+            process = tasks.start_classify(self._run, [path])
         except CockpitError as error:
             self.post_message(ImageClassified(path, image, (), str(error)))
             return

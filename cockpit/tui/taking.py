@@ -44,12 +44,12 @@ def ask_export(app: "CockpitApp", run: Run) -> None:
 
 
 def _export(app: "CockpitApp", run: Run, formats: list[str], wanted: Path) -> None:
-    from cockpit import launch
+    from cockpit import tasks
 
     try:
         folder = _make_folder(wanted)
         tell(app, f"exporting {', '.join(formats)} into {folder}")
-        process = launch.start_export(run, formats, folder)
+        process = tasks.start_export(run, formats, folder)
     except CockpitError as error:
         tell(app, f"the export of {run.id} failed: {error}", "error")
         return

@@ -146,12 +146,12 @@ class VerbsApp(NoticingApp):
 
     @work(thread=True, exit_on_error=False, group="test")
     def _test(self, run: Run) -> None:
-        from cockpit import launch
+        from cockpit import tasks
 
         worker = get_current_worker()
         before = read_report(run)
         try:
-            process = launch.start_test(run)
+            process = tasks.start_test(run)
         except CockpitError as error:
             self.post_message(TestEnded(run, None, str(error)))
             return

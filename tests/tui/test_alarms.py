@@ -8,7 +8,7 @@ import psutil
 import pytest
 from folders import finished, launched, launched_by, live, make_run, phase, screen_text, settle, step, toasts, write
 
-from cockpit import durable, launch, liveness, status
+from cockpit import durable, liveness, status, tasks
 from cockpit.recipe import Recipe
 from cockpit.store import RunStore
 from cockpit.tui.app import CockpitApp
@@ -42,7 +42,7 @@ async def test_a_diverging_run_raises_an_alarm_where_it_is_watched_and_keeps_its
     assert best is not None
     assert best.best_val_acc is not None
     durable.read_checked(run.best_path)
-    assert launch.start_test(run, device="cpu").wait(60) == 0
+    assert tasks.start_test(run, device="cpu").wait(60) == 0
 
 
 @pytest.mark.parametrize("screen", ["runs", "run"])
