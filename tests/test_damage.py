@@ -25,7 +25,8 @@ from cockpit.engine.journal import Journal
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
 from cockpit.store import Run, RunStore
-from cockpit.tui.watch import RunReader, RunsReader
+from cockpit.tui.run_reader import RunReader
+from cockpit.tui.watch import RunsReader
 
 pytestmark = pytest.mark.timeout(60)  # what waits for a pipe would wait for ever
 
@@ -262,7 +263,7 @@ import resource, sys
 from pathlib import Path
 from cockpit.cli.runs import ListRuns
 from cockpit.store import RunStore
-from cockpit.tui.watch import RunReader
+from cockpit.tui.run_reader import RunReader
 resource.setrlimit(resource.RLIMIT_AS, (700 << 20, 700 << 20))
 for run in RunStore(Path(sys.argv[1])).list():
     list(RunReader(run).look())

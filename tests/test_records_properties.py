@@ -15,7 +15,7 @@ from cockpit.lines import LineTail, LineWriter, lines_backwards, whole_lines
 from cockpit.recipe import Recipe
 from cockpit.series import Series
 from cockpit.store import RecordTail, Run, RunStore
-from cockpit.tui.watch import RunReader
+from cockpit.tui.run_reader import RunReader
 
 COUNTS = st.integers(0, 60) | st.integers(0, 2**53)
 SHARES = st.floats(0, 1) | st.none()

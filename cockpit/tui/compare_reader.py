@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cockpit.status import RunInfo
 from cockpit.store import Run
-from cockpit.tui.watch import RunReader, RunView
+from cockpit.tui.run_reader import RunReader, RunView
 
 if TYPE_CHECKING:
     from cockpit.series.curves import Metric

@@ -24,7 +24,8 @@ if TYPE_CHECKING:  # a screen that is opened brings what it reads; the first pai
     from cockpit.store import Run
     from cockpit.tui.compare_reader import ComparedRun
     from cockpit.tui.preflight import Subject
-    from cockpit.tui.watch import RunsLook, RunView
+    from cockpit.tui.run_reader import RunView
+    from cockpit.tui.watch import RunsLook
 
 
 class RunsRead(Message):

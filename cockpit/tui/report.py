@@ -1,13 +1,11 @@
 """The test report: how good a run's best network is, where it errs, and how sure it is of itself."""
 
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from textual import events, work
 from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import Grid, VerticalScroll
+from textual.containers import Grid
 from textual.content import Content
 from textual.widgets import Static
 
@@ -20,9 +18,10 @@ from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.messages import ReportRead
 from cockpit.tui.mistakes import Mistakes
 from cockpit.tui.row_detail import describe_test
+from cockpit.tui.run_reader import read_report as read_test
 from cockpit.tui.screen import CockpitScreen, tell, write
+from cockpit.tui.section import Section
 from cockpit.tui.text import plain, words
-from cockpit.tui.watch import read_report as read_test
 
 if TYPE_CHECKING:
     from textual.widget import Widget
@@ -43,37 +42,6 @@ _SECTIONS = {
 """Ids and titles of the sections, in the order of their numbers."""
 _SUPERCLASSES = "section(5)"
 """The action that few datasets have something for."""
-
-
-class Section(VerticalScroll, inherit_bindings=False):
-    """Text that is drawn to fit, and scrolled where it does not."""
-
-    BINDINGS = [  # noqa: RUF012 - Textual's convention
-        Binding("up", "scroll_up", show=False),
-        Binding("down", "scroll_down", show=False),
-        Binding("pageup", "page_up", show=False),
-        Binding("pagedown", "page_down", show=False),
-        Binding("home", "scroll_home", show=False),
-        Binding("end", "scroll_end", show=False),
-    ]
-
-    def __init__(self, *, id: str) -> None:
-        """Begin empty."""
-        super().__init__(Static(), id=id, classes="section")
-        self._draw: Callable[[int, int], Content] | None = None
-
-    def show(self, draw: Callable[[int, int], Content]) -> None:
-        """Show what a function makes of width and height, now and at each other size."""
-        self._draw = draw
-        self._show()
-
-    def _on_resize(self, event: events.Resize) -> None:
-        self._show()
-
-    def _show(self) -> None:
-        width, height = self.size
-        if self._draw is not None and width:
-            self.query_one(Static).update(self._draw(width - 1, height))
 
 
 class ReportScreen(CockpitScreen[None]):

@@ -4,10 +4,11 @@ import string
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import set_cell_size
 from textual.content import Content
 
 from cockpit import verdict
+from cockpit.tui.bars import FULL, OPEN, SOME, bar, fit, joined, side_by_side, widest
 from cockpit.tui.text import NO_VALUE, cells, percent, words
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ _COLUMN_WIDTH = 52
 """Cells that a column of class bars should have where several stand side by side."""
 _PAIRS_WIDTH = 38
 """Cells that the confused pairs take beside a matrix."""
-_FULL, _SOME, _OPEN = "━", "╍", "─"
 
 
 def class_bars(report: "Report", width: int, height: int, *, lowest_first: bool) -> Content:
@@ -32,12 +32,12 @@ def class_bars(report: "Report", width: int, height: int, *, lowest_first: bool)
     num_columns = max(1, min(width // _COLUMN_WIDTH, -(-len(scores) // max(1, height - 1))))
     num_rows = -(-len(scores) // num_columns)
     column_width = (width - 3 * (num_columns - 1)) // num_columns
-    name_width = max(len("class"), _widest((score.name for score in scores), min(_NAME_WIDTH, column_width // 3)))
+    name_width = max(len("class"), widest((score.name for score in scores), min(_NAME_WIDTH, column_width // 3)))
     rest = column_width - name_width
     with_images = rest >= 44
     bar_width = max(4, rest - (31 if with_images else 23))
-    head = _fit("class", name_width) + " " * (bar_width + 2) + "accuracy  precision"
-    head = _fit(head + ("  images" if with_images else ""), column_width)
+    head = fit("class", name_width) + " " * (bar_width + 2) + "accuracy  precision"
+    head = fit(head + ("  images" if with_images else ""), column_width)
     columns = []
     for start in range(0, len(scores), num_rows):
         lines = [words((head, "$foreground 60%"))]
@@ -46,14 +46,14 @@ def class_bars(report: "Report", width: int, height: int, *, lowest_first: bool)
             images = f"{score.images:>8,}" if with_images else ""
             lines.append(
                 words(
-                    _fit(score.name, name_width) + " ",
-                    *_bar(score.accuracy or 0.0, bar_width),
+                    fit(score.name, name_width) + " ",
+                    *bar(score.accuracy or 0.0, bar_width),
                     figures,
                     (images, "$foreground 60%"),
                 )
             )
         columns.append(lines)
-    return _side_by_side(columns, column_width)
+    return side_by_side(columns, column_width)
 
 
 def confusion(report: "Report", width: int, height: int) -> Content:
@@ -72,7 +72,7 @@ def confusion(report: "Report", width: int, height: int) -> Content:
     heat_width = max(line.cell_length for line in heat)
     if fits_beside:
         pairs = _pairs(report, min(width - heat_width - 4, 60), max(height, len(heat)) - 1)
-        return _side_by_side([heat, pairs], heat_width + 1)
+        return side_by_side([heat, pairs], heat_width + 1)
     return Content("\n").join([*heat, Content(""), *_pairs(report, width, max(30, height))])
 
 
@@ -83,17 +83,17 @@ def heat_map(matrix: Sequence[Sequence[int]], names: Sequence[str], width: int) 
     """
     lettered = len(names) > 10 or width < 12 + 5 * len(names)
     cell = next((cell for cell in (6, 5, 4) if 16 + cell * len(names) <= width), 3)
-    name_width = max(6, min(_widest(names, 24), width - cell * len(names) - 1))
+    name_width = max(6, min(widest(names, 24), width - cell * len(names) - 1))
     letters = string.ascii_lowercase
     heads = [
         letters[i] if lettered else set_cell_size(cells(name, 24), cell - 1).rstrip() for i, name in enumerate(names)
     ]
-    title = _fit("class", name_width) + " " + "".join(f"{head:>{cell}}" for head in heads)
+    title = fit("class", name_width) + " " + "".join(f"{head:>{cell}}" for head in heads)
     lines = [words((line, "$foreground 60%")) for line in ("% of the class ↓ taken for →", title)]
     for row, counts in enumerate(matrix):
         total = max(1, sum(counts))
         name = f"{letters[row]} {names[row]}" if lettered else names[row]
-        parts: list[str | tuple[str, str]] = [_fit(name, name_width) + " "]
+        parts: list[str | tuple[str, str]] = [fit(name, name_width) + " "]
         parts += [_heat_cell(count / total, cell, right=row == column) for column, count in enumerate(counts)]
         lines.append(words(*parts))
     return lines
@@ -117,17 +117,17 @@ def _pairs(report: "Report", width: int, most: int) -> list[Content]:
     hidden = len(report.pairs) - len(shown)
     more = f", the first {len(shown)} of {len(report.pairs):,}" if hidden else ""
     name_width = (width - 19) // 2
-    label_width = max(len("class"), _widest((names[pair.label] for pair in shown), name_width))
-    guess_width = max(len("taken for"), _widest((names[pair.guess] for pair in shown), name_width))
-    head = f"images {_fit('class', label_width)} → {_fit('taken for', guess_width)} of class"
+    label_width = max(len("class"), widest((names[pair.label] for pair in shown), name_width))
+    guess_width = max(len("taken for"), widest((names[pair.guess] for pair in shown), name_width))
+    head = f"images {fit('class', label_width)} → {fit('taken for', guess_width)} of class"
     lines = [words((line, "$foreground 60%")) for line in (f"most confused{more}", head)]
     for pair in shown:
         lines.append(
             words(
                 (f"{pair.images:>6,} ", "bold"),
-                _fit(names[pair.label], label_width),
+                fit(names[pair.label], label_width),
                 (" → ", "$foreground 50%"),
-                _fit(names[pair.guess], guess_width),
+                fit(names[pair.guess], guess_width),
                 (f"{100 * pair.share:>7.0f} %", "$foreground 60%"),
             )
         )
@@ -159,18 +159,18 @@ def calibration(report: "Report", width: int, height: int) -> Content:
             )
         )
     legend = words(
-        (_FULL * 3, "$primary"), " right   ", ("┃", "bold $text-warning"), " sure: the closer, the better calibrated"
+        (FULL * 3, "$primary"), " right   ", ("┃", "bold $text-warning"), " sure: the closer, the better calibrated"
     )
     return Content("\n").join([*lines, *gap, legend])
 
 
 def _reliability(one: verdict.Bin, width: int) -> list[tuple[str, str]]:
     if one.accuracy is None or one.confidence is None:
-        return [(_OPEN * width, "$foreground 15%")]
+        return [(OPEN * width, "$foreground 15%")]
     right, sure = round(one.accuracy * width), min(width - 1, int(one.confidence * width))
-    row = [(_FULL, "$primary")] * right + [(_OPEN, "$foreground 15%")] * (width - right)
+    row = [(FULL, "$primary")] * right + [(OPEN, "$foreground 15%")] * (width - right)
     row[sure] = ("┃", "bold $text-warning")
-    return _joined(row)
+    return joined(row)
 
 
 def superclasses(report: "Report", width: int, height: int) -> Content:
@@ -178,7 +178,7 @@ def superclasses(report: "Report", width: int, height: int) -> Content:
     if report.groups is None:
         return Content("")
     scores = report.groups.scores
-    name_width = _widest((score.name for score in scores), max(12, min(30, width // 3)))
+    name_width = widest((score.name for score in scores), max(12, min(30, width // 3)))
     bar_width = max(4, width - name_width - 26)
     images = sum(score.images for score in scores)
     hits = sum(score.hits for score in scores)
@@ -187,7 +187,7 @@ def superclasses(report: "Report", width: int, height: int) -> Content:
         Content(""),
         words(
             (
-                _fit("superclass", name_width) + " " * (bar_width + 1) + f"{'superclass':>12}{'class':>10}",
+                fit("superclass", name_width) + " " * (bar_width + 1) + f"{'superclass':>12}{'class':>10}",
                 "$foreground 60%",
             )
         ),
@@ -197,17 +197,17 @@ def superclasses(report: "Report", width: int, height: int) -> Content:
         coarse = max(fine, round(score.accuracy * bar_width))
         lines.append(
             words(
-                _fit(score.name, name_width) + " ",
-                (_FULL * fine, "$primary"),
-                (_SOME * (coarse - fine), "$text-accent"),
-                (_OPEN * (bar_width - coarse), "$foreground 15%"),
+                fit(score.name, name_width) + " ",
+                (FULL * fine, "$primary"),
+                (SOME * (coarse - fine), "$text-accent"),
+                (OPEN * (bar_width - coarse), "$foreground 15%"),
                 f"{percent(score.accuracy):>10} %{percent(score.fine_accuracy):>8} %",
             )
         )
     legend = words(
-        (_FULL * 3, "$primary"),
+        (FULL * 3, "$primary"),
         " its very class   ",
-        (_SOME * 3, "$text-accent"),
+        (SOME * 3, "$text-accent"),
         " another class of it",
     )
     return Content("\n").join([*lines, Content(""), legend])
@@ -240,13 +240,13 @@ def mistake(report: "Report", place: int, width: int) -> Content:
 
 def guess_bars(names: Sequence[str], shares: Sequence[float], width: int, *, right: str = "") -> list[Content]:
     """Return a line for each guess with its confidence as a bar; the right class has a sign."""
-    name_width = _widest(names, max(8, min(_NAME_WIDTH, width - 18)))
+    name_width = widest(names, max(8, min(_NAME_WIDTH, width - 18)))
     bar_width = max(4, width - name_width - 12)
     lines = []
     for name, share in zip(names, shares, strict=True):
         hit = name == right and right != ""
         sign = ("✓ ", "$text-success") if hit else ("  ", "")
-        lines.append(words(sign, _fit(name, name_width) + " ", *_bar(share, bar_width), f"{percent(share):>6} %"))
+        lines.append(words(sign, fit(name, name_width) + " ", *bar(share, bar_width), f"{percent(share):>6} %"))
     return lines
 
 
@@ -263,40 +263,5 @@ def caption(report: "Report", place: int, width: int, *, chosen: bool) -> Conten
     return words(wrong, words(("is ", "$foreground 60%"), cells(label, width - 3)), between="\n")
 
 
-def _bar(share: float, width: int) -> list[tuple[str, str]]:
-    done = round(min(max(share, 0.0), 1.0) * width)
-    return [(_FULL * done, "$primary"), (_OPEN * (width - done), "$foreground 15%")]
-
-
 def _share(fraction: float | None) -> str:
     return f"{NO_VALUE}  " if fraction is None else f"{percent(fraction)} %"
-
-
-def _joined(row: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    joined: list[tuple[str, str]] = []
-    for character, style in row:
-        if joined and joined[-1][1] == style:
-            joined[-1] = (joined[-1][0] + character, style)
-        else:
-            joined.append((character, style))
-    return joined
-
-
-def _widest(names, most: int) -> int:
-    return min(most, max((cell_len(cells(name, most)) for name in names), default=1))
-
-
-def _fit(text: str, width: int) -> str:
-    """Return a text from outside in exactly so many cells."""
-    text = cells(text, width)
-    return text + " " * (width - cell_len(text))
-
-
-def _side_by_side(columns: list[list[Content]], width: int) -> Content:
-    """Join columns of lines, each but the last filled up to the width; three cells lie between."""
-    lines = []
-    for row in range(max(map(len, columns))):
-        parts = [column[row] if row < len(column) else Content("") for column in columns]
-        filled = [part + Content(" " * (width + 3 - part.cell_length)) for part in parts[:-1]]
-        lines.append(Content("").join([*filled, parts[-1]]))
-    return Content("\n").join(lines)

@@ -15,9 +15,9 @@ from cockpit.tui.chart_settings import ChartSettings
 from cockpit.tui.messages import RunRead
 from cockpit.tui.remarks import ask_note, ask_tags
 from cockpit.tui.run_charts import run_charts, x_end
+from cockpit.tui.run_reader import RunReader, RunView
 from cockpit.tui.screen import follow
 from cockpit.tui.text import plain, words
-from cockpit.tui.watch import RunReader, RunView
 
 
 class RunScreen(ChartScreen):

@@ -4,7 +4,7 @@ from cockpit.status import LIVE
 from cockpit.tui import axes
 from cockpit.tui.chart_settings import ChartSettings
 from cockpit.tui.chartdata import ChartData, Line, Mark
-from cockpit.tui.watch import RunView
+from cockpit.tui.run_reader import RunView
 
 TRAIN = "text-primary"
 """The theme's variable for what is measured on training images."""

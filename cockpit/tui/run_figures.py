@@ -6,8 +6,8 @@ from cockpit.records import Device
 from cockpit.results import told_loss, weights_of
 from cockpit.status import LIVE, OUTDATED
 from cockpit.tui.row_detail import describe_remarks, retest
+from cockpit.tui.run_reader import RunView
 from cockpit.tui.text import COLORS, bar, cells, duration, percent, plain, remedy, status_word, words
-from cockpit.tui.watch import RunView
 
 _WIDE = 110
 """Columns from which the history of the hardware and the name of the card have room."""

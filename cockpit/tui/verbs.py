@@ -18,9 +18,9 @@ from cockpit.status import LIVE, RunInfo
 from cockpit.store import Run, RunStore
 from cockpit.tui.messages import LaunchRefused, RunLaunched, RunQueued, TestEnded
 from cockpit.tui.noticing import NoticingApp
+from cockpit.tui.run_reader import read_report
 from cockpit.tui.screen import tell
 from cockpit.tui.text import percent
-from cockpit.tui.watch import read_report
 
 _TEST_LOOK_S = 0.2
 

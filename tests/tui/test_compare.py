@@ -28,8 +28,8 @@ from cockpit.tui.chart_settings import ChartSettings, recall
 from cockpit.tui.compare import CompareScreen
 from cockpit.tui.compare_table import CompareTable
 from cockpit.tui.run import RunScreen
+from cockpit.tui.run_reader import RunReader
 from cockpit.tui.runs import RunsScreen
-from cockpit.tui.watch import RunReader
 
 CHOSEN = ({"lr": 0.1}, {"lr": 0.05, "schedule": "cosine"}, {"lr": 0.2})
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 45)], ids=["80x24", "120x40", "160x45"])

@@ -25,7 +25,8 @@ from waiting import wait_for
 from cockpit import records
 from cockpit.store import RunStore
 from cockpit.tui import watch
-from cockpit.tui.watch import RunReader, RunsReader, poll
+from cockpit.tui.run_reader import RunReader
+from cockpit.tui.watch import RunsReader, poll
 
 
 def test_nothing_new_is_told_once(store):
