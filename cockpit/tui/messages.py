@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # a screen that is opened brings what it reads; the first pai
 
     from cockpit.datasets import DatasetSpec
     from cockpit.dispatch.look import Look
+    from cockpit.dispatch.slots import Slot
     from cockpit.errands import Errand
     from cockpit.gallery import ClassCount
     from cockpit.recipe import Recipe
@@ -96,6 +97,24 @@ class DevicesRead(Message):
         """Carry the devices of each place, as (value, what it is)."""
         super().__init__()
         self.devices = devices
+
+
+class SlotsRead(Message):
+    """Who has the devices of this machine is known."""
+
+    def __init__(self, slots: tuple[Slot, ...]) -> None:
+        """Carry them, the best first."""
+        super().__init__()
+        self.slots = slots
+
+
+class SlurmHeard(Message):
+    """Whether Slurm answers is known."""
+
+    def __init__(self, trouble: str) -> None:
+        """Carry why it does not; empty when it does."""
+        super().__init__()
+        self.trouble = trouble
 
 
 class LikeRead(Message):

@@ -5,7 +5,7 @@ It can also be put into the queue, to wait for a free device.
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
@@ -16,15 +16,14 @@ from cockpit.recipe import Recipe, command, options
 from cockpit.store import Run
 from cockpit.tui.actions import KeyBar, bindings
 from cockpit.tui.choice import Choice
-from cockpit.tui.menus import Menu, describe_model, model_lines, model_title
+from cockpit.tui.menus import Menu
 from cockpit.tui.messages import LaunchRefused, LikeRead, RunLaunched, RunQueued
+from cockpit.tui.networks_pane import NetworksPane
 from cockpit.tui.places_pane import PlacesPane
 from cockpit.tui.preflight import PreflightPane, Subject
 from cockpit.tui.recipe_form import RecipeForm
 from cockpit.tui.screen import CockpitScreen, show_error, tell, write
 from cockpit.tui.text import plain, words
-from cockpit.tui.watch import OwnBest
-from nets.catalog import MODELS
 
 _WIDE = 120
 """Columns from which the seed's accuracies fit beside the networks."""
@@ -47,18 +46,14 @@ class NewRunScreen(CockpitScreen[None]):
         self._like = like
         self._likeness = ""
         self._like_recipe: Recipe | None = None
-        self._before_filter: str | None = None
         self._lacking = ("", "", "")
         self._recipe: Recipe | None = None
         self._launching = False
-        self._own_bests: dict[tuple[str, str], OwnBest] = {}
 
     def compose(self) -> ComposeResult:
         """Lay out the panes, the explanation of what is focused, the command and the keys."""
         with Horizontal(id="panes"):
-            with Vertical(id="networks"):
-                yield Menu(id="model", title=model_title(columns=False))
-                yield Input(placeholder="words of a name", id="model-filter", compact=True)
+            yield NetworksPane()
             yield PlacesPane()
             yield RecipeForm(classes="pane")
         yield Static(id="explanation")
@@ -70,24 +65,20 @@ class NewRunScreen(CockpitScreen[None]):
     def on_mount(self) -> None:
         """Fill the lists with what needs no reading, and read the rest."""
         self.query_one(RecipeForm).border_title = "Recipe"
-        self._own_bests = self.cockpit.reader.own_bests()
-        self._menu("model").fill(self._model_lines(_USUAL.dataset), _USUAL.model)
-        self._menu("model").focus()
+        self._networks.begin(self.cockpit.reader.own_bests(), _USUAL.model, _USUAL.dataset)
         self._check()
         self._where.read(self._like)
 
     def on_resize(self) -> None:
         """Name the columns that fit."""
-        wide = self.size.width >= _WIDE
-        self._menu("model").border_title = model_title(columns=wide)
-        self._menu("model").border_subtitle = "yours: v validation, * other recipe" if wide else ""
+        self._networks.name_columns(wide=self.size.width >= _WIDE)
         self._explain()
 
     def on_like_read(self, event: LikeRead) -> None:
         """Fill in what a run was made with, and say what of it is not here."""
         recipe = event.recipe
         self._likeness, self._like_recipe = plain(event.run_id), recipe
-        self._menu("model").choose(recipe.model)
+        self._networks.choose(recipe.model)
         if not self._where.choose_dataset(recipe.dataset):
             remedy = f"ctrl+g imports it as {plain(recipe.dataset, 64)}, or choose another"
             sentence = f"{self._likeness} is of a dataset that is not here; {remedy}"
@@ -105,7 +96,7 @@ class NewRunScreen(CockpitScreen[None]):
         """Read the form, and say what it would launch or what is wrong with it."""
         self._explain()
         self._recipe = None
-        draft = self.query_one(RecipeForm).draft(self._menu("model").chosen, self._where.dataset)
+        draft = self.query_one(RecipeForm).draft(self._networks.chosen, self._where.dataset)
         if draft.recipe:
             self._write("command", words(("$ ", "dim"), plain(self._command(draft.recipe))))
         lacking, instead, _ = self._lacking
@@ -168,20 +159,13 @@ class NewRunScreen(CockpitScreen[None]):
     def _explain(self) -> None:
         option = self.query_one(RecipeForm).option
         focused = self.focused.id if self.focused else None
-        text = Content("")
         if option:
             text = words((option.flag, "bold"), option.doc, between="  ")
         elif (choice := self._where.explain(focused)) is not None:
             text = choice
-        elif spec := MODELS.get(self._menu("model").chosen or ""):
-            text = describe_model(spec, self._own_bests, self.size.width - 2)
+        else:
+            text = self._networks.explain(self.size.width - 2)
         self._write("explanation", text)
-
-    @on(Input.Submitted, "#model-filter")
-    def _leave_filter(self, event: Input.Submitted) -> None:
-        """Choose among what was found; enter launches only from there."""
-        event.stop()
-        self._menu("model").focus()
 
     @on(Input.Submitted, "RecipeForm Input")
     def action_launch(self) -> None:
@@ -274,45 +258,24 @@ class NewRunScreen(CockpitScreen[None]):
 
     def action_filter(self) -> None:
         """Ask for words to look for among the networks."""
-        if not self.query_one("#model-filter").display:
-            self._before_filter = self._menu("model").chosen
-        self.query_one("#model-filter").display = True
-        self.query_one("#model-filter").focus()
-
-    @on(Input.Changed, "#model-filter")
-    def _filter_models(self) -> None:
-        menu = self._menu("model")
-        menu.fill(self._model_lines(self._where.dataset), menu.chosen)
+        self._networks.open_filter()
 
     @on(OptionList.OptionHighlighted, "#dataset")
     def _show_own_bests(self) -> None:
-        if self._own_bests:
-            self._filter_models()
-
-    def _model_lines(self, dataset: str | None) -> list[tuple[str | None, Content]]:
-        sought = self.query_one("#model-filter", Input).value.lower().split()
-        return model_lines(sought, self._own_bests, dataset)
+        self._networks.show_bests(self._where.dataset)
 
     def action_back(self) -> None:
         """Leave the preflight, the filter, or the form."""
-        model_filter = self.query_one("#model-filter", Input)
         preflight = self.query_one(PreflightPane)
         if preflight.display:
             preflight.leave()
             self._make_room()
-        elif model_filter.display:
-            chosen = self._menu("model").chosen
-            if model_filter.has_focus or chosen is None:  # what was sought was not taken
-                chosen = self._before_filter
-            model_filter.value = ""
-            model_filter.display = False
-            self._menu("model").fill(self._model_lines(self._where.dataset), chosen)
-            self._menu("model").focus()
-        else:
+        elif not self._networks.close_filter():
             self.app.pop_screen()
 
-    def _menu(self, name: str) -> Menu:
-        return self.query_one(f"#{name}", Menu)
+    @property
+    def _networks(self) -> NetworksPane:
+        return self.query_one(NetworksPane)
 
     @property
     def _where(self) -> PlacesPane:

@@ -20,7 +20,7 @@ from cockpit.settings import Settings
 from cockpit.store import Run
 from cockpit.tui.device_menu import DeviceMenu
 from cockpit.tui.menus import Menu, dataset_lines, describe_dataset, place_lines
-from cockpit.tui.messages import ChoicesRead, DevicesRead, LikeRead
+from cockpit.tui.messages import ChoicesRead, DevicesRead, LikeRead, SlotsRead, SlurmHeard
 from cockpit.tui.screen import TellsErrors, show_error
 from cockpit.tui.text import plain, words
 
@@ -28,24 +28,6 @@ if TYPE_CHECKING:
     from cockpit.tui.app import CockpitApp
 
 _DEVICES = (("auto", "the best there is"),)
-
-
-class SlotsRead(Message):
-    """Who has the devices of this machine is known."""
-
-    def __init__(self, slots: tuple[Slot, ...]) -> None:
-        """Carry them, the best first."""
-        super().__init__()
-        self.slots = slots
-
-
-class SlurmHeard(Message):
-    """Whether Slurm answers is known."""
-
-    def __init__(self, trouble: str) -> None:
-        """Carry why it does not; empty when it does."""
-        super().__init__()
-        self.trouble = trouble
 
 
 class PlacesPane(TellsErrors, Vertical):
