@@ -4,9 +4,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from folders import finished, make_run, with_test
+from listed import A, B, C, D
 
 from cockpit import places
-from cockpit.store import RunStore
+from cockpit.recipe import Recipe
+from cockpit.store import Run, RunStore
 from cockpit.tui.app import CockpitApp
 
 
@@ -42,3 +45,14 @@ def store(tmp_path) -> Iterator[RunStore]:
 def app(store) -> CockpitApp:
     """The cockpit over `store`, not yet running."""
     return CockpitApp(store)
+
+
+@pytest.fixture
+def four(store) -> list[Run]:
+    """Runs A to D, the oldest first: two finished ones, one of another network, one created."""
+    return [
+        finished(make_run(store, A), val_acc=0.5),
+        with_test(finished(make_run(store, B), val_acc=0.9)),
+        finished(make_run(store, C, Recipe(model="vgg16_bn")), val_acc=0.7, state="failed", detail="loss is NaN"),
+        make_run(store, D, Recipe(lr=0.3)),
+    ]
