@@ -13,9 +13,20 @@ from cockpit.store import Run, RunStore
 def run(tmp_path, monkeypatch) -> Run:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COCKPIT_RUNS", str(tmp_path / "runs"))
-    facts = {"model": "resnet20", "dataset": "digits", "source": "net.pth", "sha256": "0" * 64}
-    facts |= {"normalization": "as given", "time": time.time(), "notes": ["module. taken away"]}
-    return RunStore(tmp_path / "runs").create_imported(Imported(**facts), lambda run: run.best_path.write_bytes(b"w"))
+    imported = Imported(
+        model="resnet20",
+        dataset="digits",
+        source="net.pth",
+        sha256="0" * 64,
+        normalization="as given",
+        time=time.time(),
+        notes=["module. taken away"],
+    )
+
+    def save_weights(run: Run) -> None:
+        run.best_path.write_bytes(b"w")
+
+    return RunStore(tmp_path / "runs").create_imported(imported, save_weights)
 
 
 def test_what_is_known_of_it_is_told(run, capsys):
