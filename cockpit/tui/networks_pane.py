@@ -51,7 +51,7 @@ class NetworksPane(Vertical):
     def name_columns(self, *, wide: bool) -> None:
         """Name the columns that fit."""
         self._menu.border_title = model_title(columns=wide)
-        self._menu.border_subtitle = "yours: v validation, * other recipe" if wide else ""
+        self._menu.border_subtitle = "published, yours (v val, * changed)" if wide else ""
 
     def show_bests(self, dataset: str | None) -> None:
         """Show what the user reached on another dataset."""

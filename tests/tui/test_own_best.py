@@ -30,4 +30,4 @@ async def test_validation_is_called_so_beside_published_figures(app, store, size
         if size[0] >= 160:
             line = next(line for line in screen_text(app).splitlines() if "│resnet20" in line)
             assert "91.2v│" in line.replace(" ", "")
-            assert "yours: v validation, * other recipe" in screen_text(app)
+            assert "yours (v val, * changed)" in screen_text(app)
