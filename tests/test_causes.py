@@ -57,6 +57,7 @@ def test_a_crash_is_told_by_the_trace_that_it_leaves_until_the_next_launch(store
         assert "Segmentation" not in when_lost(run)
 
 
+@pytest.mark.slow
 def test_a_suspended_trainer_is_left_alone_until_it_goes_on_and_a_killed_one_is_lost(store, tiny, capsys):
     run, pid = begin(store)
     runs = ["--runs", str(store.root)]

@@ -78,6 +78,7 @@ def test_a_run_ends_tested(uninterrupted):
     assert kinds == {"phase", "choice", "step", "epoch", "guesses", "device"}
 
 
+@pytest.mark.slow
 def test_exact_reruns_are_equal_to_the_bit(store, uninterrupted):
     run = store.create(recipe(exact=True))
     launch.start(run, device="cpu", sample_s=0)

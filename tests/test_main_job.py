@@ -105,6 +105,7 @@ def _quiet(terminal: Terminal, seconds: float) -> int:
     return 0
 
 
+@pytest.mark.slow
 def test_a_killed_cockpit_leaves_its_runs_alone(store, tiny):
     from cockpit import launch
     from cockpit.recipe import Recipe

@@ -215,6 +215,7 @@ with tickets.locked(Path(sys.argv[1])):
 """
 
 
+@pytest.mark.slow
 def test_the_cockpit_is_left_at_once_while_another_process_keeps_the_queue(store):
     order.enqueue(store, [Recipe().complete()])
     words = [sys.executable, "-c", _KEEPER, str(store.root)]

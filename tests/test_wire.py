@@ -34,6 +34,7 @@ def bytes_a_look(root: Path, flags: list[str], num_looks: int, samples_a_look: i
         return (len(cockpit.raw) - begun) / num_looks
 
 
+@pytest.mark.slow
 def test_a_live_run_with_three_charts_takes_2_kb_a_second_at_two_looks_a_second(tmp_path):
     assert bytes_a_look(tmp_path / "runs", [], 16, 1) * 2 <= 2000
 

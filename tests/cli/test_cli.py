@@ -177,6 +177,7 @@ def test_train_test_and_listing_tell_the_same(runs, tiny):
     assert os.listdir(runs) == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_with_a_checkpoint_and_resume_goes_on(runs, tiny):
     words = [sys.executable, "-m", "cockpit", "train", *TINY, "--epochs", "6", "--json", "--runs", str(runs)]
     follower = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -55,7 +55,8 @@ def test_flags_of_a_command_and_the_recipe(script):
     assert complete(script, "runs", "rm", "--j") == {"--json"}
 
 
-def test_values(script):
+def test_values(script, tmp_path, monkeypatch):
+    monkeypatch.setenv("COCKPIT_DATA", str(tmp_path))
     assert complete(script, "train", "--model", "") == set(MODELS)
     assert complete(script, "train", "--model", "resnet20", "--dataset", "") == set(DATASETS)
     assert complete(script, "train", "--preset", "") == {"seed", "fast", "strong"}

@@ -149,6 +149,7 @@ def test_what_is_in_the_users_file_is_not_quoted(tmp_path, monkeypatch, text):
     assert "SECRET" not in f"{found}"
 
 
+@pytest.mark.slow
 def test_a_terminal_that_cannot_show_the_cockpit_is_told():
     words = (sys.executable, "-m", "cockpit", "doctor", "--quick")
     with Terminal(*words, columns=60, rows=20, env={"TERM": "dumb"}) as terminal:

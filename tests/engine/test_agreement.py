@@ -3,6 +3,7 @@
 import shutil
 
 import begun
+import pytest
 import torch
 
 from cockpit import records
@@ -31,6 +32,7 @@ def choose(run: Run, precision: str) -> None:
         lines.append(records.encode(only_way("cpu,cpu", Backend(torch.device("cpu"), precision, "cpu"), "synced")))
 
 
+@pytest.mark.slow
 def test_ranks_that_do_not_see_the_same_folders_say_so_and_take_no_step(tmp_path, tiny):
     store, runs = RunStore(tmp_path / "runs"), {}
     made, drawn_otherwise = (

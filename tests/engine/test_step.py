@@ -78,6 +78,7 @@ def test_a_compiled_step_is_the_eager_one():
         torch.testing.assert_close(mine, other, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_probe_measures_each_way_and_leaves_the_random_state_alone(digits):
     recipe = Recipe(model="vit_xs", batch_size=8).complete()  # has dropout
     torch.manual_seed(3)

@@ -68,7 +68,7 @@ async def test_a_burst_fills_the_fields_of_get_data(app, data_dir):
         await form(app, pilot)
         await pilot.press("ctrl+g")
         await settle(pilot, lambda: isinstance(app.screen, GetDataScreen) and "give it a name" in screen_text(app))
-        burst(app, *"birds", "down", *"/no", "tab", "right", "down", "up", "up", *"x")
+        burst(app, *"birds", "down", *"/no", "down", "right", "down", "up", "up", *"x")
         path = app.screen.query_one("#data-path", Input)
         await settle(pilot, lambda: path.value == "x")  # a field that is returned to is typed anew
         assert app.screen.query_one("#data-name", Input).value == "birds"

@@ -90,6 +90,7 @@ async def test_a_download_is_told_called_off_and_taken_up_again(app, official, d
     assert not errands()
 
 
+@pytest.mark.slow
 async def test_quitting_ends_a_download(app, official, data_dir):
     async with app.run_test(size=(80, 24)) as pilot:
         await dialog(app, pilot, "cifar10")

@@ -143,6 +143,7 @@ async def test_s_asks_before_it_stops_several(app, store, four):
         await pilot.press("n")
 
 
+@pytest.mark.slow
 async def test_t_tests_several_one_after_another(app, four):
     async with app.run_test(size=SIZE) as pilot:
         await opened(app, pilot)
