@@ -112,6 +112,7 @@ def main() -> None:
     HOME.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"COCKPIT_STATE": f"{folder}/screens.json", "HOME": folder, "COCKPIT_DATA": f"{folder}/data"}
+        os.environ["PATH"] = folder  # a picture does not tell whether its machine has a Slurm
         store = RunStore(Path(folder) / "runs")
         generator.make_runs(store, 40)
         generator.make_long_run(store, 6000)
