@@ -1,7 +1,7 @@
 """The commands that list, order and pause the queue of this box; all but the pause start what can start."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 from cockpit import dispatch, jobs, status, tickets
 from cockpit.cli.common import duration, open_store, print_json, print_table, say, show
 from cockpit.cli.fields import RunRef, Whole
+from cockpit.datasets import is_ready
 from cockpit.dispatch import look, order
 from cockpit.dispatch.slots import Slot
 from cockpit.errors import CockpitError
@@ -208,6 +209,14 @@ def move_on(store: RunStore, runs: Sequence[Run], json: bool) -> int:
             say(f"{row.id}: {row.status}, {row.detail}")
             show(row.id)
     return 0
+
+
+def say_absent(datasets: Iterable[str]) -> None:
+    """Say which datasets the first run will have to fetch: without a network each run of them would fail."""
+    absent = [name for name in dict.fromkeys(datasets) if not is_ready(name)]
+    if absent:
+        names = ", ".join(absent)
+        say(f"not here yet: {names}; the first run fetches it, and fails offline; `cockpit data get NAME` does it now")
 
 
 def tick(store: RunStore) -> str:

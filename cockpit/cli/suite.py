@@ -11,8 +11,7 @@ from tyro.conf import arg
 from cockpit import suite
 from cockpit.cli.common import duration, open_store, percent, print_json, print_table, say
 from cockpit.cli.fields import DeviceName
-from cockpit.cli.queue import tick
-from cockpit.datasets import is_ready
+from cockpit.cli.queue import say_absent, tick
 from cockpit.export import counted
 from cockpit.recipe import Recipe
 from cockpit.store import RunStore
@@ -169,8 +168,6 @@ def tell_total(plan: Plan) -> list[str]:
 
 def _say_what_to_do(plan: Plan, datasets: Sequence[str]) -> None:
     wanted = sum(entry.state in TO_ENQUEUE for entry in plan.entries)
-    absent = [name for name in dict.fromkeys(datasets) if not is_ready(name)]
-    if absent:
-        say(f"not here yet: {', '.join(absent)}; `cockpit data get NAME` fetches it, else the first run does")
+    say_absent(datasets)
     if wanted:
         say(f"`cockpit suite --enqueue`, with the same flags, puts {wanted} into the queue")

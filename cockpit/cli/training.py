@@ -12,7 +12,7 @@ from tyro.conf import OmitArgPrefixes, Suppress, UseAppendAction, arg
 from cockpit import places, status
 from cockpit.cli.common import open_store, print_json, say, show
 from cockpit.cli.fields import DeviceName, RunRef, Seconds, Whole
-from cockpit.cli.queue import move_on
+from cockpit.cli.queue import move_on, say_absent
 from cockpit.dispatch import order
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
@@ -121,6 +121,7 @@ class Train(Launching):
         place, settings = self._place("local", recipes)
         store = open_store(self.runs)
         if self.enqueue:
+            say_absent(each.dataset for each in recipes)
             runs = order.enqueue(store, recipes, device=self.device, sample_s=self.sample_s, priority=self.priority)
             return move_on(store, runs, self.json)
         recipe, *others = recipes

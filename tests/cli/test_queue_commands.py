@@ -67,7 +67,8 @@ def test_lists_make_the_product_in_order(paused, cockpit):
 
 
 def test_a_preset_counts_for_its_own_runs_only(paused, cockpit):
-    rows, _ = cockpit("train", "--preset", "seed,fast", "--dataset", "cifar10", "--enqueue")
+    rows, said = cockpit("train", "--preset", "seed,fast", "--dataset", "cifar10", "--enqueue")
+    assert "not here yet: cifar10; the first run fetches it, and fails offline" in said
     recipes = [RunStore(paused).get(row["id"]).recipe for row in rows]
     assert [(recipe.preset, recipe.epochs, recipe.nesterov) for recipe in recipes] == [
         ("seed", 200, False),
