@@ -159,6 +159,30 @@ def write_packed(spec: DatasetSpec, train: Packed, test: Packed) -> Path:
     return home
 
 
+def remove_packed(name: str) -> Path:
+    """Delete the packed images of a dataset from the cache, and return the folder they were in.
+
+    A training that has them open goes on.
+
+    Raises:
+        CockpitError: When there are none, they are not ours alone, or cannot be deleted.
+    """
+    root = cache_dir()
+    home = root / check_name(name)
+    if not os.path.lexists(home):
+        raise CockpitError(f"{name} is not in {root}, so nothing is there to be deleted")
+    if not _is_ours(home):
+        raise CockpitError(f"{home} holds other files than those of a packed dataset; delete it by hand")
+    try:
+        with _swap_lock(root):
+            old = Path(tempfile.mkdtemp(prefix=f".old-{name}-", dir=root))
+            home.rename(old / "old")
+        shutil.rmtree(old)
+    except OSError as error:
+        raise CockpitError(f"{home} cannot be deleted: {error.strerror}") from error
+    return home
+
+
 @contextlib.contextmanager
 def _swap_lock(root: Path) -> Iterator[None]:
     """Let one process at a time replace a dataset: two trainers may pack `digits` at once."""

@@ -1,4 +1,4 @@
-"""The commands that list, show, fetch and import datasets."""
+"""The commands that list, show, fetch, import and remove datasets."""
 
 import dataclasses
 import sys
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from tyro.conf import Positional
 
-from cockpit import datasets
-from cockpit.cli.common import print_json, print_table, say, show
+from cockpit import datasets, status
+from cockpit.cli.common import open_store, print_json, print_table, say, show
 from cockpit.errors import CockpitError
 
 if TYPE_CHECKING:
@@ -192,6 +192,35 @@ class ImportData:
             if note:
                 say(note)
         return _tell(summary.spec, self.json)
+
+
+@dataclasses.dataclass(frozen=True)
+class RemoveData:
+    """Delete a dataset's packed images; what they were made of stays where it is, and no result is touched."""
+
+    name: Positional[str]
+    """A name of `cockpit data`."""
+    runs: Path | None = None
+    """Folder of the runs that may need it. Default: COCKPIT_RUNS, else ./runs."""
+    json: bool = False
+    """Print JSON."""
+
+    def execute(self) -> int:
+        """Delete it, unless a run trains on it or waits to."""
+        infos = [status.describe(run) for run in open_store(self.runs).list()]
+        users = [info for info in infos if info.dataset == self.name and info.status != "imported"]
+        busy = [info.id for info in users if info.status in status.LIVE or info.status == "waiting"]
+        if busy:
+            raise CockpitError(f"{self.name} is needed by {', '.join(busy[:3])}; stop what trains or waits first")
+        folder = datasets.remove_packed(self.name)
+        again = "is packed anew" if self.name == datasets.EMBEDDED else "has to be fetched or imported again"
+        if users:
+            say(f"{len(users)} run{'s' if len(users) > 1 else ''} used it; to resume or test them it {again}")
+        if self.json:
+            print_json({"name": self.name, "folder": str(folder)})
+        else:
+            show(str(folder))
+        return 0
 
 
 def _tell(spec: datasets.DatasetSpec, json: bool) -> int:

@@ -115,13 +115,14 @@ class Models:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """List, show, fetch or import datasets; alone it lists them."""
+    """List, show, fetch, import or remove datasets; alone it lists them."""
 
     action: (
         Annotated[datasets.ListData, subcommand("list")]
         | Annotated[datasets.ShowData, subcommand("show")]
         | Annotated[datasets.GetData, subcommand("get")]
         | Annotated[datasets.ImportData, subcommand("import")]
+        | Annotated[datasets.RemoveData, subcommand("rm")]
     ) = dataclasses.field(default_factory=datasets.ListData)
 
     def execute(self) -> int:
