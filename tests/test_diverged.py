@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 from safetensors.torch import load, save
@@ -41,6 +43,15 @@ def test_its_test_is_read_and_told_everywhere(run, capsys, tmp_path):
     assert run.id in json.loads(told("report", "--json"))["others"][0]["run"]
     told("export", run.id, "--to", "card", "--out", str(tmp_path / "card.md"))
     assert "outputs not finite" in (tmp_path / "card.md").read_text()
+
+
+def test_the_trainers_own_test_tells_so_and_keeps_no_older_predictions(run):
+    assert run.predictions_path.exists()
+    words = [sys.executable, "-m", "cockpit.engine", str(run.path), "test", "--device", "cpu"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert "outputs not finite  (40 images)" in done.stdout
+    assert not run.predictions_path.exists()
 
 
 def test_what_needs_a_result_of_each_image_says_why_there_is_none(run, capsys, tmp_path):

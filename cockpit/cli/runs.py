@@ -163,7 +163,7 @@ class ShowRun:
             *([("job", _job_line(info.job))] if info.job else []),
             *(_imported_facts(run) if info.status == "imported" else _trained_facts(info, len(launches))),
             ("test", _test_line(info)),
-            ("recipe", info.changes or "the seed's"),
+            *([] if info.status == "imported" else [("recipe", info.changes or "the seed's")]),
             *([("tags", " ".join(info.tags))] if info.tags else []),
             *([("note", info.note)] if info.note else []),
             *([("device", _device_line(made, launches[-1]))] if launches else []),

@@ -28,6 +28,7 @@ from cockpit.engine.journal import SAMPLE_S, Journal, say
 from cockpit.engine.member import PATIENCE_S, take_part
 from cockpit.engine.stopping import BEFORE_STEPS, StopFlag, Stopped
 from cockpit.errors import CockpitError
+from cockpit.results import told_loss
 from cockpit.store import Run, RunStore
 
 _BEGUN = time.monotonic()
@@ -180,7 +181,8 @@ def _test(run: Run, device: str) -> int:
     from cockpit.engine.evaluate import choose_test_backend, run_test
 
     report = run_test(run, choose_test_backend(run, device))
-    print(f"top-1 {report.top1:.2%}  top-5 {report.top5:.2%}  loss {report.loss:.4f}  ({report.images:,} images)")
+    loss = told_loss(report.loss, 4)
+    print(f"top-1 {report.top1:.2%}  top-5 {report.top5:.2%}  {loss}  ({report.images:,} images)")
     return 0
 
 

@@ -1,5 +1,6 @@
 """Evaluation in eval mode, and the one reader of the test set."""
 
+import contextlib
 import math
 import sys
 import time
@@ -224,6 +225,8 @@ def _keep_predictions(run: Run, labels: np.ndarray, answers: list[Answers], clas
     parts = [torch.cat(part).cpu().numpy() for part in zip(*answers, strict=True)]
     if not np.isfinite(parts[1]).all():
         print("the network's outputs are not finite, so there is no report on each image", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            run.predictions_path.unlink(missing_ok=True)  # those of an earlier test say nothing of these weights
         return ""
     try:
         return run.write_predictions(Predictions(labels, *parts, classes=classes))
