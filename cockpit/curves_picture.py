@@ -39,6 +39,10 @@ def form_of(path: Path) -> str:
     return path.suffix.lower()
 
 
+_STROKES = ("-", "--", ":", "-.")
+"""Of runs in turn: one that lies upon another, as a rerun does, lets it be seen."""
+
+
 def draw(runs: Sequence[Named], form: str) -> bytes:
     """Return loss, top-1 and learning rate of runs over their epochs, as a file of one of `FORMATS` holds them.
 
@@ -57,8 +61,8 @@ def draw(runs: Sequence[Named], form: str) -> bytes:
         lines = -(-len(runs) // columns)
         figure = Figure(figsize=(13, 4.6 + 0.22 * lines), layout="constrained")
         loss, top1, lr = figure.subplots(1, 3, width_ratios=(5, 5, 3))
-        handles = [_draw_run(run, f"C{place}", loss, top1, lr) for place, run in enumerate(runs)]
-        _dress(loss, "loss", log=True)
+        handles = [_draw_run(run, place, loss, top1, lr) for place, run in enumerate(runs)]
+        _dress(loss, "loss, logarithmic", log=True)
         _dress(top1, "top-1, %")
         _dress(lr, "learning rate")
         legend = figure.legend(handles, [run.name for run in runs], loc="outside lower center", ncols=columns)
@@ -71,11 +75,13 @@ def draw(runs: Sequence[Named], form: str) -> bytes:
     return buffer.getvalue()
 
 
-def _draw_run(run: Named, color: str, loss: "Axes", top1: "Axes", lr: "Axes"):
+def _draw_run(run: Named, place: int, loss: "Axes", top1: "Axes", lr: "Axes"):
     """Draw a run into all panels and return what stands for it in the legend."""
     snapshot = run.series.snapshot()
     x = snapshot.epochs["epoch"]
-    look: dict[str, Any] = {"color": color, "marker": "o" if len(x) == 1 else None, "markersize": 3}  # a line needs two
+    color = f"C{place}"
+    look: dict[str, Any] = {"color": color, "linestyle": _STROKES[place % len(_STROKES)], "markersize": 3}
+    look["marker"] = "o" if len(x) == 1 else None  # a line needs two points
     loss.plot(x, snapshot.epochs["train_loss"], linewidth=0.9, alpha=0.7, **look)
     loss.plot(x, snapshot.epochs["val_loss"], linewidth=2, **look)
     top1.plot(x, 100 * snapshot.epochs["train_acc"], linewidth=0.9, alpha=0.7, **look)

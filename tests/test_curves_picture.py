@@ -5,6 +5,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import numpy as np
 import pytest
 from generator import Trainer
 from PIL import Image
@@ -25,6 +26,11 @@ def learned(epochs: int, seed: int = 0) -> Series:
     return series
 
 
+def image_of(names: str) -> Image.Image:
+    """Return the picture of so many runs with the same curves."""
+    return Image.open(io.BytesIO(draw([Named(name, learned(20)) for name in names], ".png")))
+
+
 def test_a_png_is_one_of_some_size():
     image = Image.open(io.BytesIO(draw([Named("resnet18, cifar10", learned(5)), Named("b", learned(9, 1))], ".png")))
     assert image.format == "PNG"
@@ -37,6 +43,12 @@ def test_an_svg_is_one_and_the_same_again():
     drawn = draw(runs, ".svg")
     assert ElementTree.fromstring(drawn).tag.endswith("svg")
     assert draw(runs, ".svg") == drawn
+
+
+def test_of_two_runs_that_are_the_same_both_are_seen():
+    pixels = [np.asarray(image_of(names).convert("RGB")).astype(int) for names in ("a", "ab")]
+    alone, together = (int((each[..., 2] > each[..., 0] + 60).sum()) for each in pixels)  # the first run is blue
+    assert together > alone / 4
 
 
 @pytest.mark.parametrize("name", ["$\\frac{1}{0}$ $", "_hidden", "<b>&", "x" * 300])
