@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Sequence
 
-from cockpit import devices, jobs, launch, slurm, squeue, status
+from cockpit import devices, jobs, launch, slurm, status
 from cockpit.config import config_path
 from cockpit.errors import CockpitError
 from cockpit.recipe import Recipe
@@ -17,11 +17,6 @@ def choices() -> list[tuple[str, str]]:
     """Return (place, what it is) of every place that a run may be started in from this machine, the default first."""
     here = [("local", "this machine")]
     return [*here, ("slurm", "as a job")] if slurm.is_here() else here
-
-
-def trouble_with(place: str) -> str:
-    """Ask whether a run can be started in a place just now; return why not, or nothing. It may take ten seconds."""
-    return squeue.QUEUE.heard().trouble if place == "slurm" else ""
 
 
 def device_choices(place: str) -> list[tuple[str, str]]:

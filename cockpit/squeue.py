@@ -101,6 +101,7 @@ class Queue:
         self._heard: tuple[float, Answer] | None = None
         self._asking: threading.Thread | None = None
         self._awaited: threading.Thread | None = None
+        self._listeners: list[Callable[[Answer], None]] = []
 
     def answer(self) -> Answer:
         """Return the last answer, and fetch a newer one in the background when it is old.
@@ -159,7 +160,7 @@ class Queue:
         begun = self._clock()
         answer = _ask()
         with self._lock:
-            self._heard = None if answer.trouble else (begun, answer)
+            self._heard = (self._clock() if answer.trouble else begun, answer)  # to give up takes longer than it holds
             if begun >= self._newest:  # or an answer to a later question overtook it
                 self._answer, self._answered, self._newest = answer, self._clock(), begun
         return answer
@@ -169,15 +170,48 @@ class Queue:
 
         For who wants to know whether Slurm answers, and nothing of a particular job.
         """
+        heard = self._heard_lately()
+        return heard if heard and not heard.trouble else self.ask()
+
+    def listen(self, tell: Callable[[Answer], None]) -> None:
+        """Tell somebody whether Slurm answers: what was heard lately, trouble too, at once; else later. It never waits.
+
+        Args:
+            tell: Called with the answer to one question for all who listen, from a thread that keeps nobody from
+                leaving. Who listens already is told once.
+        """
+        heard = self._heard_lately()
+        if heard:
+            tell(heard)
+            return
+        with self._lock:
+            first = not self._listeners
+            if tell not in self._listeners:
+                self._listeners.append(tell)
+        if first:
+            threading.Thread(target=self._ask_for_listeners, name="squeue for listeners", daemon=True).start()
+
+    def _ask_for_listeners(self) -> None:
+        answer = Answer({}, "Slurm has not answered yet")
+        try:
+            answer = self.ask()
+        finally:
+            with self._lock:
+                listeners, self._listeners = self._listeners, []
+            for tell in listeners:
+                tell(answer)
+
+    def _heard_lately(self) -> Answer | None:
         with self._lock:
             heard = self._heard
-        recent = heard is not None and self._clock() - heard[0] < INTERVAL_S
-        return heard[1] if heard and recent else self.ask()
+        return heard[1] if heard and self._clock() - heard[0] < INTERVAL_S else None
 
     def forget(self) -> None:
         """Make the next to want to know ask afresh: the queue has just been changed from here."""
         with self._lock:
             self._answer, self._newest = None, self._clock()
+            if self._heard and self._heard[1].trouble:
+                self._heard = None  # it has answered since
 
     def _age_s(self) -> float:
         return float("inf") if self._answer is None else self._clock() - self._answered

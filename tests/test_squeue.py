@@ -129,6 +129,32 @@ def test_many_who_ask_at_once_share_the_next_question(fake, tmp_path, monkeypatc
     assert len(asked.read_text()) <= 10  # the first, the next for nearly all, and few for who came late
 
 
+def test_all_who_listen_to_a_silent_slurm_are_told_after_one_question(fake, tmp_path):
+    asked, go_on = tmp_path / "asked", tmp_path / "go on"
+    fake("squeue", f"echo >> {asked}; until [ -e '{go_on}' ]; do sleep 0.01; done; exit 1")
+    now = [0.0]
+    queue = Queue(clock=lambda: now[0])
+    told: list[squeue.Answer] = []
+    for _ in range(40):
+        queue.listen(told.append)
+    others: list[squeue.Answer] = []
+    queue.listen(lambda answer: others.append(answer))
+    wait_for(asked.exists)
+    assert told == []
+    now[0] += 2 * squeue.INTERVAL_S  # which is how long it takes to give up
+    go_on.touch()
+    wait_for(lambda: told and others, what="the answer")
+    assert ["Slurm does not answer" in answer.trouble for answer in told] == [True]
+    queue.listen(told.append)
+    assert told[1:] == told[:1], "at once, and not asked again"
+    assert len(asked.read_text()) == 1
+    now[0] += squeue.INTERVAL_S
+    fake("squeue", "")
+    queue.listen(told.append)
+    wait_for(lambda: len(told) == 3)
+    assert told[-1].trouble == ""
+
+
 def test_who_is_interrupted_while_asking_keeps_nobody(fake, monkeypatch):
     fake("squeue", "echo '1|PENDING|None||0:00|one'")
     queue = Queue()

@@ -1,5 +1,6 @@
 """Where a new run takes its images from and where it is trained: dataset, place and device, with what is free now."""
 
+import contextlib
 from typing import TYPE_CHECKING, cast
 
 from textual import on, work
@@ -9,7 +10,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import OptionList
 
-from cockpit import launch, places, slurm, tickets
+from cockpit import launch, places, slurm, squeue, tickets
 from cockpit.datasets import DATASETS, EMBEDDED, DatasetSpec, is_ready, list_datasets
 from cockpit.device_names import count, names_of, normal, short
 from cockpit.dispatch.slots import Slot, read_slots
@@ -213,10 +214,13 @@ class PlacesPane(TellsErrors, Vertical):
         possible = places.has(place, device)
         return LikeRead(like.id, like.recipe, place, normal(device) if possible else device, possible)
 
-    @work(thread=True, exclusive=True, exit_on_error=False, group="slurm")  # a silent one takes ten seconds to give up
     def _ask_slurm(self) -> None:
         if "slurm" in self._places:
-            self.post_message(SlurmHeard(places.trouble_with("slurm")))
+            squeue.QUEUE.listen(self._tell_slurm)  # no worker: a silent one takes ten seconds, and we may leave before
+
+    def _tell_slurm(self, answer: squeue.Answer) -> None:
+        with contextlib.suppress(RuntimeError):  # the form or the whole cockpit was left meanwhile
+            self.post_message(SlurmHeard(answer.trouble))
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="devices")
     def _read_devices(self) -> None:

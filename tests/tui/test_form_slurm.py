@@ -1,5 +1,6 @@
 """The form on a machine with Slurm: where to train is one more choice, and the devices are a job's."""
 
+import threading
 from pathlib import Path
 
 from folders import screen_text, settle, toasts
@@ -89,6 +90,27 @@ async def test_a_slurm_that_does_not_answer_is_not_offered_as_if_it_did(fake, ap
         await pilot.press("tab", "shift+tab")
         await settle(pilot, lambda: "slurm  as a job" in screen_text(app) and "enter launches" in screen_text(app))
     assert store.list() == []
+
+
+async def test_a_silent_slurm_is_asked_once_by_whatever_is_looked_at_meanwhile(fake, app, tmp_path):
+    asked, go_on = tmp_path / "asked", tmp_path / "go on"
+    fake("squeue", f"echo >> {asked}; until [ -e '{go_on}' ]; do sleep 0.01; done; exit 1")
+    fake("sbatch", "exit 1")
+    async with app.run_test(size=(80, 24)) as pilot:
+        for _ in range(3):
+            await pilot.press("n")
+            await settle(pilot, lambda: isinstance(app.screen, NewRunScreen) and "this machine" in screen_text(app))
+            await pilot.press("tab", "tab", "shift+tab", "tab")
+            await settle(pilot, asked.exists)
+            await pilot.press("escape")
+            await settle(pilot, lambda: isinstance(app.screen, RunsScreen))
+        await pilot.press("n")
+        await settle(pilot, lambda: isinstance(app.screen, NewRunScreen) and "slurm  as a job" in screen_text(app))
+        assert [thread.name for thread in threading.enumerate() if "squeue" in thread.name] == ["squeue for listeners"]
+        go_on.touch()
+        await settle(pilot, lambda: "slurm  no answer" in screen_text(app))
+        await pilot.press("tab", "tab", "shift+tab", "tab")
+    assert len(asked.read_text()) == 1
 
 
 async def test_a_submission_whose_answer_never_came_shows_its_run_in_place_of_the_form(fake, digits, app, store):
