@@ -25,7 +25,15 @@ _USUAL = "safetensors card"
 
 def ask_export(app: "CockpitApp", run: Run) -> None:
     """Ask for the formats and make them; where to is told before, meanwhile and afterwards."""
-    folder = Path(os.path.abspath(f"{run.id}-export"))
+    try:
+        folder = Path(os.path.abspath(f"{run.id}-export"))
+    except OSError:  # getcwd's
+        tell(
+            app,
+            "The folder that the cockpit was started in is gone, and exports go there; start it elsewhere.",
+            "error",
+        )
+        return
 
     def check(text: str) -> None:
         read_formats([text])

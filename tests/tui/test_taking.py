@@ -82,3 +82,16 @@ async def test_a_failure_is_told_in_the_command_s_words(app, store, tmp_path, mo
         await ask(app, pilot, "onnx")
         await settle(pilot, lambda: "failed" in toasts(app) and "has no best checkpoint yet" in toasts(app))
         await settle(pilot, lambda: not (tmp_path / f"{RUN_ID}-export").exists())
+
+
+async def test_without_the_folder_it_was_started_in_the_cockpit_says_so(app, store, tmp_path, monkeypatch):
+    run = finished(make_run(store, RUN_ID))
+    (here := tmp_path / "here").mkdir()
+    monkeypatch.chdir(here)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(RunScreen(run))
+        await settle(pilot, lambda: isinstance(app.screen, RunScreen) and "resnet20" in screen_text(app))
+        here.rmdir()
+        await pilot.press("X")
+        await settle(pilot, lambda: "was started in is gone" in " ".join(toasts(app).split()))
+        assert isinstance(app.screen, RunScreen)
