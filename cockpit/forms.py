@@ -12,6 +12,8 @@ FORMATS = (*SUFFIXES, "tensorboard")
 """All of them."""
 NETWORKS = frozenset({"safetensors", "onnx", "torch"})
 """Those that hold the network, and are compared with it."""
+LOGDIR = Path("tensorboard")
+"""Where event files go when no folder is named; each run has one of its own in it."""
 LOG_NAME = "export-log.txt"
 """What an export that nobody may see printed, beside what it made."""
 
@@ -39,6 +41,13 @@ def read_formats(words: Sequence[str]) -> list[str]:
     if not names:
         raise CockpitError(f"name a format: {', '.join(FORMATS)}")
     return list(dict.fromkeys(names))
+
+
+def place_in(folder: Path, run_id: str, form: str, formats: Sequence[str]) -> Path:
+    """Return where in a folder a format of a run goes that is made with others: a file, or event files' folder."""
+    if form == "tensorboard":
+        return (folder / LOGDIR if len(formats) > 1 else folder) / run_id
+    return folder / f"{run_id}{SUFFIXES[form]}"
 
 
 def refuse_graph(path: Path) -> None:

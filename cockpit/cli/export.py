@@ -17,12 +17,9 @@ from cockpit.cli.reading import check_trained_here, read_series
 from cockpit.cli.testing import best_run
 from cockpit.errors import CockpitError
 from cockpit.files import open_to_append, unwritable
-from cockpit.forms import LOG_NAME, NETWORKS, SUFFIXES, read_formats, require
+from cockpit.forms import LOG_NAME, LOGDIR, NETWORKS, place_in, read_formats, require
 from cockpit.results import Exported, NotExported
 from cockpit.store import Run
-
-LOGDIR = Path("tensorboard")
-"""Where event files go when no folder is named; each run has one of its own in it."""
 
 
 class _Failure(NamedTuple):
@@ -237,13 +234,11 @@ def _place(run: Run, formats: list[str], out: str) -> dict[str, Path]:
     is_folder = chosen is None or len(formats) > 1 or chosen.is_dir() or out.endswith(os.sep)
     paths: dict[str, Path] = {}
     for name in formats:
-        if name == "tensorboard":
-            logdir = chosen if chosen and len(formats) == 1 else (chosen or Path()) / LOGDIR
-            paths[name] = logdir / run.id
-        elif is_folder:
-            paths[name] = (chosen or Path()) / f"{run.id}{SUFFIXES[name]}"
+        if chosen is None:
+            paths[name] = LOGDIR / run.id if name == "tensorboard" else place_in(Path(), run.id, name, formats)
+        elif is_folder or name == "tensorboard":
+            paths[name] = place_in(chosen, run.id, name, formats)
         else:
-            assert chosen is not None
             paths[name] = chosen
     for path in paths.values():
         try:

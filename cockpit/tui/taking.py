@@ -10,7 +10,7 @@ from textual.worker import get_current_worker
 
 from cockpit import files
 from cockpit.errors import CockpitError
-from cockpit.forms import FORMATS, LOG_NAME, read_formats
+from cockpit.forms import FORMATS, LOG_NAME, place_in, read_formats
 from cockpit.store import Run
 from cockpit.tui.ask import AskScreen
 from cockpit.tui.screen import tell
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _LOOK_S = 0.2
 _USUAL = "safetensors card"
+_TOLD = "cockpit: "
+"""So a reason begins in the log; what was made is a path, in a line of its own."""
 
 
 def ask_export(app: "CockpitApp", run: Run) -> None:
@@ -68,8 +70,26 @@ def _export(app: "CockpitApp", run: Run, formats: list[str], wanted: Path) -> No
     if process.returncode == 0:
         tell(app, f"exported {', '.join(formats)} into {folder}")
         return
+    _tell_failure(app, run, formats, folder)
+
+
+def _tell_failure(app: "CockpitApp", run: Run, formats: list[str], folder: Path) -> None:
+    """Tell what was made, what was not, and why; one that fails ends no other."""
     log = folder / LOG_NAME
-    tell(app, f"the export of {run.id} failed: {_last_words(log)}", "error")
+    try:
+        said = files.read_end(log, files.LOG_BYTES).decode("utf-8", "replace").strip().splitlines()
+    except OSError as error:
+        said = [str(files.unreadable(log, error))]
+    told = [line.removeprefix(_TOLD) for line in said if line.startswith(_TOLD)]  # one a reason
+    reason = "; ".join(told) or (said[-1] if said else "it said nothing")
+    shown = [line for line in said if not line.startswith(_TOLD)]
+    ends = {name: f"/{place_in(Path(), run.id, name, formats)}" for name in formats}
+    made = [name for name, end in ends.items() if any(line.endswith(end) for line in shown)]
+    if made:
+        missing = ", ".join(name for name in formats if name not in made)
+        tell(app, f"made {', '.join(made)} in {folder}{'; not ' if missing else ''}{missing}: {reason}", "error")
+        return
+    tell(app, f"the export of {run.id} failed: {reason}", "error")
     with contextlib.suppress(OSError):  # it was told; a folder of nothing else is no use
         if [entry.name for entry in folder.iterdir()] == [LOG_NAME]:
             log.unlink()
@@ -92,12 +112,3 @@ def _make_folder(wanted: Path) -> Path:
             raise files.unwritable(folder, error) from error
         return folder
     raise AssertionError
-
-
-def _last_words(log: Path) -> str:
-    try:
-        said = files.read_end(log, files.LOG_BYTES).decode("utf-8", "replace").strip().splitlines()
-    except OSError as error:
-        return str(files.unreadable(log, error))
-    told = next((line for line in said if line.startswith("cockpit: ")), said[-1] if said else "it said nothing")
-    return told.removeprefix("cockpit: ")

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 from folders import finished, make_run, screen_text, settle, toasts
+from safetensors.numpy import save
 from waiting import wait_for
 
+from cockpit import durable
 from cockpit.forms import LOG_NAME
 from cockpit.tui.ask import AskScreen
 from cockpit.tui.run import RunScreen
@@ -82,6 +85,19 @@ async def test_a_failure_is_told_in_the_command_s_words(app, store, tmp_path, mo
         await ask(app, pilot, "onnx")
         await settle(pilot, lambda: "failed" in toasts(app) and "has no best checkpoint yet" in toasts(app))
         await settle(pilot, lambda: not (tmp_path / f"{RUN_ID}-export").exists())
+
+
+async def test_what_was_made_is_told_beside_what_could_not_be(app, store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = finished(make_run(store, RUN_ID))
+    durable.write_checked(run.best_path, save({"w": np.zeros(1, np.float32)}))  # no weights of this network
+    async with app.run_test(size=(160, 45)) as pilot:
+        app.push_screen(RunScreen(run))
+        await ask(app, pilot, "safetensors csv tensorboard")
+        folder = tmp_path / f"{RUN_ID}-export"
+        await settle(pilot, lambda: f"made csv, tensorboard in {folder}; not safetensors: " in toasts(app))
+        assert "failed" not in toasts(app)
+    assert (folder / f"{RUN_ID}.csv").exists()
 
 
 async def test_without_the_folder_it_was_started_in_the_cockpit_says_so(app, store, tmp_path, monkeypatch):
