@@ -48,7 +48,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     params: int | None
     """Parameters of the network, as the catalogue counts them."""
     device: str = ""
-    """What it was trained on last, for example "NVIDIA H200" or "cpu"; empty while that is not known."""
+    """What it was trained on, for example "NVIDIA H200", or "cpu, NVIDIA H200" where it was resumed on something else;
+    empty while that is not known."""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +87,7 @@ def figures(info: RunInfo, epochs: "Mapping[str, np.ndarray]", device: str = "")
     Args:
         info: Its row.
         epochs: The columns of its whole epochs, see `cockpit.series.curves.Snapshot`.
-        device: What it was trained on, see `cockpit.provenance.title_of`.
+        device: What it was trained on, see `cockpit.provenance.Provenance`; several with commas between.
     """
 
     def newest(column: str) -> float | None:

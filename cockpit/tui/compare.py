@@ -11,7 +11,6 @@ from textual.content import Content
 from textual.widgets import Static
 
 from cockpit.compare import MAX_RUNS, Figures, differing, figures
-from cockpit.provenance import title_of
 from cockpit.status import OUTDATED
 from cockpit.store import Run
 from cockpit.tui.actions import KeyBar, bindings
@@ -174,8 +173,7 @@ class CompareScreen(ChartScreen):
     def _draw_table(self) -> None:
         if not self._compared:
             return
-        views = [run.view for run in self._compared]
-        rows = [figures(v.info, v.curves.epochs, title_of(v.device.name) if v.device else "") for v in views]
+        rows = [figures(run.view.info, run.view.curves.epochs, run.devices) for run in self._compared]
         apart = differing([run.made for run in self._compared])
         self._chosen = min(self._chosen, len(rows) - 1)
         colors = [self._colors[row.id] for row in rows]
