@@ -4,14 +4,11 @@ import generator
 import numpy as np
 import pytest
 from folders import (
-    device,
     epoch_record,
     finished,
     imported,
-    launched,
     live,
     make_run,
-    phase,
     screen_text,
     settle,
     step,
@@ -21,7 +18,6 @@ from folders import (
 )
 
 from cockpit.compare import differing, figures
-from cockpit.provenance import trace
 from cockpit.recipe import usual_recipe
 from cockpit.series import Series
 from cockpit.status import describe
@@ -290,31 +286,6 @@ def test_a_run_that_has_done_nothing_has_figures(store):
     run = make_run(store)
     found = figures(describe(run), Series().snapshot().epochs)
     assert (found.best_val_acc, found.final_val_loss, found.img_per_s, found.params) == (None, None, None, 269_722)
-
-
-@pytest.mark.parametrize("name", ["cuda:0 NVIDIA H200", "cpu"])
-async def test_the_devices_are_told_where_they_are_not_the_same(app, store, name):
-    runs = [finished(make_run(store, f"20251123-14100{n}-resnet20-digits-000{n}")) for n in range(2)]
-    write(runs[0], device(name))
-    async with app.run_test(size=(160, 45)) as pilot:
-        await opened(app, pilot, runs)
-        await settle(pilot, lambda: "best val" in screen_text(app))
-        assert ("device" in screen_text(app)) == ("NVIDIA H200" in screen_text(app)) == (name != "cpu")
-
-
-async def test_all_that_a_resumed_run_was_trained_on_is_told_also_when_it_is_resumed_meanwhile(app, store):
-    runs = [finished(make_run(store, f"20251123-14100{n}-resnet20-digits-000{n}")) for n in range(2)]
-    async with app.run_test(size=(160, 45)) as pilot:
-        screen = await opened(app, pilot, runs)
-        assert [run.devices for run in screen._compared] == ["cpu", "cpu"]
-        launched(runs[0], attempt=2, device="auto")
-        write(runs[0], phase("running", attempt=2, step=33))
-        await settle(pilot, lambda: screen._compared[0].view.resumes)
-        assert screen._compared[0].devices == "cpu", "of the second launch nothing is in the weights yet"
-        write(runs[0], device("cuda:0 NVIDIA H200"), step(3.5))
-        await settle(pilot, lambda: screen._compared[0].devices == "cpu, NVIDIA H200")
-        await settle(pilot, lambda: "cpu, NVIDIA H200" in screen_text(app))
-    assert ", ".join(trace(runs[0]).devices) == "cpu, NVIDIA H200"
 
 
 async def test_a_run_that_is_deleted_meanwhile_does_no_harm(app, store):
