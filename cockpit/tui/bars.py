@@ -5,15 +5,16 @@ from collections.abc import Iterable
 from rich.cells import cell_len
 from textual.content import Content
 
-from cockpit.tui.text import cells
+from cockpit.tui.text import bar, cells
 
-FULL, SOME, OPEN = "━", "╍", "─"
+SOME = "╍"
+"""What part of a bar is drawn with that is neither full nor open."""
 
 
-def bar(share: float, width: int) -> list[tuple[str, str]]:
+def styled_bar(share: float, width: int) -> list[tuple[str, str]]:
     """Return the parts of a bar that is so many cells long, and filled by a share of 0-1."""
-    done = round(min(max(share, 0.0), 1.0) * width)
-    return [(FULL * done, "$primary"), (OPEN * (width - done), "$foreground 15%")]
+    done, left = bar(share, width)
+    return [(done, "$primary"), (left, "$foreground 15%")]
 
 
 def joined(row: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -8,8 +8,8 @@ from rich.cells import set_cell_size
 from textual.content import Content
 
 from cockpit import verdict
-from cockpit.tui.bars import FULL, OPEN, SOME, bar, fit, joined, side_by_side, widest
-from cockpit.tui.text import NO_VALUE, cells, percent, words
+from cockpit.tui.bars import SOME, fit, joined, side_by_side, styled_bar, widest
+from cockpit.tui.text import FULL, NO_VALUE, OPEN, cells, percent, words
 
 if TYPE_CHECKING:
     from cockpit.reports import Report
@@ -47,7 +47,7 @@ def class_bars(report: "Report", width: int, height: int, *, lowest_first: bool)
             lines.append(
                 words(
                     fit(score.name, name_width) + " ",
-                    *bar(score.accuracy or 0.0, bar_width),
+                    *styled_bar(score.accuracy or 0.0, bar_width),
                     figures,
                     (images, "$foreground 60%"),
                 )
@@ -246,7 +246,7 @@ def guess_bars(names: Sequence[str], shares: Sequence[float], width: int, *, rig
     for name, share in zip(names, shares, strict=True):
         hit = name == right and right != ""
         sign = ("✓ ", "$text-success") if hit else ("  ", "")
-        lines.append(words(sign, fit(name, name_width) + " ", *bar(share, bar_width), f"{percent(share):>6} %"))
+        lines.append(words(sign, fit(name, name_width) + " ", *styled_bar(share, bar_width), f"{percent(share):>6} %"))
     return lines
 
 

@@ -13,6 +13,8 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 MAX_CHARACTERS = 400
 """Text from outside is cut here; no place on a screen shows more."""
 NO_VALUE = "—"
+FULL, OPEN = "━", "─"
+"""What the done and the open part of a bar are drawn with."""
 
 
 def plain(text: str, max_characters: int = MAX_CHARACTERS) -> str:
@@ -81,7 +83,7 @@ def millions(count: int) -> str:
 def bar(fraction: float, width: int) -> tuple[str, str]:
     """Return the done and the open part of a progress bar of `width` cells."""
     done = round(min(max(fraction, 0.0), 1.0) * width)
-    return "━" * done, "─" * (width - done)
+    return FULL * done, OPEN * (width - done)
 
 
 SYMBOLS = {

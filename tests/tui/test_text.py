@@ -2,6 +2,7 @@
 
 import pytest
 
+from cockpit.tui.bars import styled_bar
 from cockpit.tui.text import COLORS, SYMBOLS, bar, duration, millions, percent, plain, status_word, words
 
 
@@ -57,6 +58,7 @@ def test_millions(count, text):
 def test_the_bar_is_always_as_wide_as_asked(fraction, done):
     full, empty = bar(fraction, 10)
     assert (len(full), len(empty)) == (done, 10 - done)
+    assert [part for part, _ in styled_bar(fraction, 10)] == [full, empty]
 
 
 def test_every_status_has_its_own_sign_and_a_colour():
