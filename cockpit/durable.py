@@ -169,17 +169,23 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def sweep(folder: Path) -> None:
     """Delete what killed saves and trainers left in a folder; only the folder's one writer may call it."""
-    for leftover in folder.glob(f"{_TEMP_PREFIX}*"):
-        with contextlib.suppress(OSError):  # it is in nobody's way
+    for leftover in (*folder.glob(f"{_TEMP_PREFIX}*"), *folder.glob(f"{_SCRATCH_PREFIX}*")):
+        delete(leftover)
+
+
+def delete(leftover: Path) -> None:
+    """Delete a file, a link or a whole folder, as far as that goes: it is in nobody's way; no link is followed."""
+    if leftover.is_dir() and not leftover.is_symlink():
+        shutil.rmtree(leftover, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
             leftover.unlink()
-    for leftover in folder.glob(f"{_SCRATCH_PREFIX}*"):
-        shutil.rmtree(leftover, ignore_errors=True)  # follows no link
 
 
 @contextlib.contextmanager
-def scratch(folder: Path) -> Iterator[Path]:
+def scratch(folder: Path, *, prefix: str = _SCRATCH_PREFIX) -> Iterator[Path]:
     """Make a folder within another for as long as the context lasts; `sweep` deletes what a kill leaves of it."""
-    with tempfile.TemporaryDirectory(prefix=_SCRATCH_PREFIX, dir=folder, ignore_cleanup_errors=True) as made:
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=folder, ignore_cleanup_errors=True) as made:
         yield Path(made)
 
 

@@ -4,59 +4,70 @@ A kill leaves it there; who exports into the folder next deletes it, once the pr
 """
 
 import contextlib
+import hashlib
 import os
 import re
-import shutil
 import signal
-import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+import psutil
+
+from cockpit import durable, liveness
+
 PREFIX = ".exporting-"
-_NAME = re.compile(re.escape(PREFIX) + r"(?P<host>.+)-(?P<pid>\d{1,9})-\w+")
+_NAME = re.compile(re.escape(PREFIX) + r"(?P<place>[0-9a-f]{16})-(?P<pid>\d{1,9})-(?P<start>\d{1,12}\.\d\d)-\w+")
 _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+_DAY_S = 86400.0
+"""An export takes minutes: what is older and made where no process can be seen from here is of one that is gone."""
 
 
 def own_prefix() -> str:
     """Return how the name of what this process makes begins."""
-    return f"{PREFIX}{os.uname().nodename}-{os.getpid()}-"
+    process = psutil.Process()
+    return f"{PREFIX}{_place()}-{process.pid}-{liveness.since_boot(process):.2f}-"
 
 
-@contextlib.contextmanager
-def scratch(home: Path) -> Iterator[Path]:
+def scratch(home: Path) -> contextlib.AbstractContextManager[Path]:
     """Make a folder within another for as long as the context lasts."""
-    folder = Path(tempfile.mkdtemp(prefix=own_prefix(), dir=home))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return durable.scratch(home, prefix=own_prefix())
 
 
 def sweep(home: Path) -> None:
-    """Delete what processes of this host have left in a folder that are no more; no link is followed."""
+    """Delete what this user's processes that are no more have left in a folder; no link is followed.
+
+    A process of another host or container cannot be seen from here; what one has made is left for a day.
+    """
     with contextlib.suppress(OSError):
         for path in home.iterdir():
-            found = _NAME.fullmatch(path.name)
-            if found is None or found["host"] != os.uname().nodename or _lives(int(found["pid"])):
-                continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                with contextlib.suppress(OSError):
-                    path.unlink()
+            if (found := _NAME.fullmatch(path.name)) and _is_left(path, found):
+                durable.delete(path)
 
 
-def _lives(pid: int) -> bool:
+def _is_left(path: Path, found: re.Match[str]) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        state = path.lstat()
+    except OSError:  # its maker was quicker
         return False
-    except OSError:  # somebody else's
-        return True
-    return True
+    if state.st_uid != os.getuid():
+        return False
+    if found["place"] == _place():
+        return liveness.life_of(liveness.boot_id(), int(found["pid"]), float(found["start"])) == "dead"
+    return time.time() - state.st_mtime > _DAY_S
+
+
+def _place() -> str:
+    """Return what tells apart where pids mean something else: hosts, boots, and containers that share a name."""
+    try:
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:  # another system than Linux has none
+        namespace = ""
+    whole = f"{liveness.host_name()}\n{liveness.boot_id()}\n{namespace}"
+    return hashlib.sha256(whole.encode(errors="replace")).hexdigest()[:16]
 
 
 @contextlib.contextmanager

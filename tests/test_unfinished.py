@@ -1,9 +1,11 @@
 """What an export was making is gone when it is ended, and swept when it was killed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -44,7 +46,7 @@ def test_who_is_told_to_end_leaves_nothing(making, tmp_path, number):
 
 def test_what_a_kill_left_is_swept_once_its_maker_is_gone(making, tmp_path):
     (left,) = os.listdir(tmp_path)
-    strange = [".exporting-mine", ".exporting-elsewhere-1-abc", f".exporting-{os.uname().nodename}-1-abc", "net"]
+    strange = [".exporting-mine", ".exporting-elsewhere-1-abc", ".exporting-0123456789abcdef-1-1.00-abc", "net"]
     for name in strange:
         (tmp_path / name).touch()
     unfinished.sweep(tmp_path)
@@ -53,6 +55,31 @@ def test_what_a_kill_left_is_swept_once_its_maker_is_gone(making, tmp_path):
     making.wait()
     unfinished.sweep(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted(strange)
+
+
+def test_what_another_container_is_making_stays_for_a_day(making, tmp_path):
+    """Its host may have the same name, and its pids are of other processes here, or of none."""
+    (left,) = os.listdir(tmp_path)
+    sweep = [sys.executable, "-c", "from pathlib import Path; from cockpit.unfinished import sweep; sweep(Path())"]
+    contained = ["unshare", "--user", "--map-current-user", "--pid", "--fork", "--mount-proc"]
+    if not shutil.which("unshare") or subprocess.run([*contained, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no containers here")
+    subprocess.run([*contained, *sweep], cwd=tmp_path, check=True)
+    assert os.listdir(tmp_path) == [left]
+    os.utime(tmp_path / left, (0, time.time() - 86500))
+    unfinished.sweep(tmp_path)
+    assert os.listdir(tmp_path) == [left]  # its maker is seen to live
+    subprocess.run([*contained, *sweep], cwd=tmp_path, check=True)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_pid_that_another_process_has_by_now_keeps_nothing(tmp_path):
+    mine = unfinished.own_prefix()
+    before, _, start = mine.removesuffix("-").rpartition("-")
+    (tmp_path / f"{mine}abc").mkdir()
+    (tmp_path / f"{before}-{float(start) + 1:.2f}-abc").mkdir()
+    unfinished.sweep(tmp_path)
+    assert os.listdir(tmp_path) == [f"{mine}abc"]
 
 
 def test_an_export_that_is_ended_leaves_nothing_and_the_next_sweeps(tiny_run, tmp_path, monkeypatch):
@@ -64,6 +91,7 @@ def test_an_export_that_is_ended_leaves_nothing_and_the_next_sweeps(tiny_run, tm
         process.terminate()
         assert process.wait() == 128 + signal.SIGTERM
     assert os.listdir() == []
-    Path(f".exporting-{os.uname().nodename}-{process.pid}-abc").mkdir()
+    before, _, _ = unfinished.own_prefix().rpartition(f"{os.getpid()}-")
+    Path(f"{before}{process.pid}-1.00-abc").mkdir()
     assert main(["export", "last", "--to", "csv"]) == 0
     assert os.listdir() == [f"{tiny_run.id}.csv"]
