@@ -34,7 +34,11 @@ _POSITIONALS = {
 }
 """What commands take that take no runs."""
 _FOLDERS = ("--runs",)
-_RUNS = ("--before", "--run")
+_RUNS = ("--before", "--like", "--run")
+_SEVERAL = (("export",), "--to")
+"""The command whose flag takes several words."""
+_REPEATED = ("--device", "--devices")
+"""Flags whose lists may hold a word twice."""
 _OF_RUNS = (("test",),)
 """Commands that take runs by another name than `run`."""
 _FILES = {
@@ -174,19 +178,24 @@ _cockpit_run_by_end() {{ # if there is just one
 _cockpit_datasets() {{
     local folder=${{COCKPIT_DATA:-{shlex.quote(str(cache_dir()))}}} name
     [ -d "$folder" ] && (cd -- "$folder" && for name in */dataset.json; do
-        case "${{name%/*}}" in *[!a-z0-9._-]*) ;; *) echo "${{name%/*}}" ;; esac
+        case "${{name%/*}}" in {"|".join(DATASETS)} | *[!a-z0-9._-]*) ;; *) echo "${{name%/*}}" ;; esac
     done)
 }}
 _cockpit() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD - 1]}}
     local command= flags= words= files= runs= before= num_taken=0 index IFS=$' \\t\\n'
+    local flag= taken= left= word
     for ((index = 1; index < COMP_CWORD; index++)); do
         case "$command/${{COMP_WORDS[index]}}" in
 {walk}
-            */-*) ;;
-            *) num_taken=$((num_taken + 1)) ;;
+            */-*) flag=${{COMP_WORDS[index]}} taken= ;;
+            *) num_taken=$((num_taken + 1)) taken=$taken,${{COMP_WORDS[index]}} ;;
         esac
     done
+    case "$command $flag/$current" in
+        */-*) ;;
+        {shlex.quote(" ".join((*_SEVERAL[0], _SEVERAL[1])))}/*) previous=$flag ;;
+    esac
     case "$previous" in
         {"|".join(_FOLDERS)}) COMPREPLY=($(compgen -d -- "$current")); return ;;
         {"|".join(_RUNS)}) words="last $(_cockpit_runs)" runs=yes ;;
@@ -205,6 +214,15 @@ _cockpit() {{
         return
     fi
     case "$previous/$current" in -*,*) before=${{current%,*}}, ;; esac # a list
+    case "$previous/$taken$before" in
+        */ | {" | ".join(f"{flag}/*" for flag in _REPEATED)}) ;;
+        -*) # what it has is not offered again
+            for word in $words; do
+                case ",$taken,$before" in *",$word,"*) ;; *) left="$left $word" ;; esac
+            done
+            words=$left
+            ;;
+    esac
     COMPREPLY=($(compgen -P "$before" -W "$words" -- "${{current#"$before"}}"))
     if [ "${{#COMPREPLY[@]}}" = 0 ] && [ -n "$runs" ]; then
         COMPREPLY=($(_cockpit_run_by_end "$current"))
@@ -234,6 +252,10 @@ def _fish(entries: list[Entry]) -> Iterator[str]:
     yield "    set -q COCKPIT_DATA; and set folder $COCKPIT_DATA"
     yield "    for name in $folder/*/dataset.json; basename (dirname $name); end | string match -r '^[a-z0-9._-]+$'"
     yield "end"
+    yield "function __cockpit_behind -a flag # whether it is the last one"
+    yield "    set -l flags (string match -- '-*' (commandline -opc))"
+    yield '    test "$flags[-1]" = "$flag"'
+    yield "end"
     yield "complete -c cockpit -f"
     values = _values()
     for entry in entries:
@@ -249,6 +271,9 @@ def _fish(entries: list[Entry]) -> Iterator[str]:
         if entry.words in _FILES:
             files = f"{condition}; and {_FILES[entry.words][1]}"
             yield f"complete -c cockpit -n {shlex.quote(files)} -F"
+        if entry.words == _SEVERAL[0]:
+            several = shlex.quote(f"{condition}; and __cockpit_behind {_SEVERAL[1]}")
+            yield f"complete -c cockpit -n {several} -a {shlex.quote(' '.join(values[_SEVERAL[1]]))}"
         for flag in entry.flags:
             takes = f" -x -a {shlex.quote(' '.join(values[flag]))}" if flag in values else ""
             takes += " -a '(__cockpit_datasets)'" if flag == "--dataset" else ""

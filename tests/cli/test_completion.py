@@ -39,7 +39,9 @@ def complete(script, *words: str) -> set[str]:
         check=True,
     )
     assert not done.stderr
-    return set(done.stdout.split())
+    offered = done.stdout.split()
+    assert len({*offered}) == len(offered)
+    return {*offered}
 
 
 def test_commands_and_what_is_in_a_group(script):
@@ -69,15 +71,26 @@ def test_values_behind_a_comma(script):
     assert complete(script, "bench", "--model", "resnet18,goo") == {"resnet18,googlenet"}
     assert complete(script, "bench", "--model", "resnet18,vgg16_bn,goo") == {"resnet18,vgg16_bn,googlenet"}
     assert complete(script, "export", "last", "--to", "csv,o") == {"csv,onnx"}
+    assert complete(script, "export", "last", "--to", "csv,c") == {"csv,card"}
+    assert complete(script, "train", "--device", "cpu,cp") == {"cpu,cpu"}
+
+
+def test_several_words_behind_a_flag(script):
+    assert complete(script, "export", "last", "--to", "onnx", "ca") == {"card"}
+    assert complete(script, "export", "last", "--to", "onnx", "card", "c") == {"csv"}
+    assert complete(script, "export", "last", "--to", "onnx", "csv,c") == {"csv,card"}
+    assert complete(script, "export", "last", "--to", "onnx", "--js") == {"--json"}
+    assert complete(script, "export", "last", "--to", "onnx", "--out", "ca") == set()
 
 
 def test_datasets_of_ones_own(script, tmp_path, monkeypatch):
     monkeypatch.setenv("COCKPIT_DATA", str(tmp_path))
-    for name in ("shapes", "$(touch victim)"):
+    for name in ("shapes", "digits", "$(touch victim)"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "dataset.json").touch()
     assert complete(script, "train", "--dataset", "sh") == {"shapes"}
     assert complete(script, "train", "--dataset", "") == {*DATASETS, "shapes"}
+    assert complete(script, "train", "--dataset", "di") == {"digits"}
 
 
 def test_imported_runs_and_runs_named_by_their_end(script, tmp_path, monkeypatch):
@@ -88,6 +101,7 @@ def test_imported_runs_and_runs_named_by_their_end(script, tmp_path, monkeypatch
         (tmp_path / name / file).touch()
     assert complete(script, "watch", "2025") == {first, second}
     assert complete(script, "watch", "a1b2") == complete(script, "test", "--run", "b2") == {first}
+    assert complete(script, "train", "--like", "a1b2") == {first}
     assert complete(script, "watch", "a1c") == {second}
     assert complete(script, "watch", "a1") == set()
 
@@ -150,6 +164,9 @@ def test_fish_offers_networks(tmp_path):
     asked = f"source {path}; complete -C 'cockpit train --model vgg16'"
     done = subprocess.run(["fish", "--no-config", "-c", asked], capture_output=True, text=True, check=True)
     assert "vgg16_bn" in done.stdout
+    asked = f"source {path}; complete -C 'cockpit export last --to onnx ca'"
+    done = subprocess.run(["fish", "--no-config", "-c", asked], capture_output=True, text=True, check=True)
+    assert "card" in done.stdout.split()
 
 
 def test_the_command_prints_it(capsys):
@@ -177,3 +194,7 @@ def test_zsh_completes_with_the_same_script(tmp_path):
         terminal.wait_for_text("ready")
         terminal.press("cockpit train --model vgg16\t")
         terminal.wait_for_text("--model vgg16_bn")
+        terminal.press("\x15cockpit export last --to onnx ca\t")
+        terminal.wait_for_text("--to onnx card")
+        terminal.press("\x15cockpit export last --to card,c\t")
+        terminal.wait_for_text("--to card,csv")
