@@ -86,23 +86,14 @@ class Export:
             raise CockpitError("name a run, or --model and --dataset to export the best run of that pair")
         if self.live and formats != ["tensorboard"]:
             raise CockpitError("--live is for --to tensorboard alone; the other formats are of a run as it stands")
-        checked = None
-        if {*NETWORKS, "card"} & {*formats}:
-            launch.check_checkpoint(run)  # before there are folders
-            checked = durable.read_checked(run.best_path)  # once: a training may replace it between two formats
-        for name in ("csv", "tensorboard"):
-            if name in formats:
-                check_trained_here(run, f"it has no curves for --to {name}")
         paths = _place(run, formats, self.out)
         for folder in {path if name == "tensorboard" else path.parent for name, path in paths.items()}:
             unfinished.sweep(folder)
         if self.live:
             return self._follow(run, paths["tensorboard"])
-        for name, path in paths.items():
-            _check_path(name, path, force=self.replace)
         told: list[Exported | NotExported] = []
         code = 0
-        for one in self._make(run, paths, checked):
+        for one in self._make(run, paths):
             if isinstance(one, _Failure):
                 code = max(code, one.code)
                 known = {other.error for other in told if isinstance(other, NotExported)}
@@ -118,25 +109,53 @@ class Export:
             print_json(told)
         return code
 
-    def _make(
-        self, run: Run, paths: dict[str, Path], checked: durable.Checked | None
-    ) -> Iterator["Exported | _Failure"]:
+    def _make(self, run: Run, paths: dict[str, Path]) -> Iterator["Exported | _Failure"]:
         """Yield what was made of each format, or why it was not, as it comes; one that fails ends no other."""
+        checked, fit = None, dict[str, Path]()
+        for name, path in paths.items():
+            try:
+                if checked is None and name in (*NETWORKS, "card"):
+                    launch.check_checkpoint(run)
+                    checked = durable.read_checked(run.best_path)  # once: a training may replace it between two formats
+                self._check(name, run, path, force=self.replace)
+            except CockpitError as error:
+                yield _Failure(name, error, 2)
+            else:
+                fit[name] = path
         made: list[Exported] = []
-        for one in self._make_networks(run, paths, checked):
+        for one in self._make_networks(run, fit, checked):
             if isinstance(one, Exported):
                 made.append(one)
             yield one
         for name in ("tensorboard", "csv", "card"):
-            if name not in paths:
+            if name not in fit:
                 continue
             try:
-                self._make_text(name, run, paths[name], made, checked)
+                self._make_text(name, run, fit[name], made, checked)
             except CockpitError as error:
                 yield _Failure(name, error, 2)
             else:
-                made.append(_made(run, name, paths[name]))
+                made.append(_made(run, name, fit[name]))
                 yield made[-1]
+
+    def _check(self, name: str, run: Run, path: Path, *, force: bool) -> None:
+        """Raise CockpitError when a format cannot be made, before anything is; else there is a folder for it then."""
+        require(name)
+        if name in ("csv", "tensorboard"):
+            check_trained_here(run, f"it has no curves for --to {name}")
+        try:
+            path.parent.mkdir(parents=path != Path(os.path.expanduser(self.out)), exist_ok=True)
+        except OSError as error:
+            sentence = f"there can be no folder {path.parent}: {error.strerror}; choose another with --out"
+            raise CockpitError(sentence) from error
+        if name == "tensorboard":
+            from cockpit.event_files import check_folder
+
+            check_folder(path, force=force)
+        elif path.is_dir():
+            raise CockpitError(f"{path} is a folder; name a file with --out")
+        elif os.path.lexists(path) and not force:
+            raise CockpitError(f"{path} is there already; --replace writes over it")
 
     def _make_networks(
         self, run: Run, paths: dict[str, Path], checked: durable.Checked | None
@@ -177,10 +196,9 @@ class Export:
             _write(path, make_card(run, made, checked).encode(), force=self.replace)
 
     def _follow(self, run: Run, folder: Path) -> int:
-        from cockpit.event_files import check_folder, follow_events
+        from cockpit.event_files import follow_events
 
-        require("tensorboard")
-        check_folder(folder, force=True)
+        self._check("tensorboard", run, folder, force=True)
         say(f"writing {folder} until {run.id} ends; `tensorboard --logdir {folder.parent}` shows it")
         try:
             follow_events(run, folder, self.every)
@@ -240,26 +258,7 @@ def _place(run: Run, formats: list[str], out: str) -> dict[str, Path]:
             paths[name] = place_in(chosen, run.id, name, formats)
         else:
             paths[name] = chosen
-    for path in paths.values():
-        try:
-            path.parent.mkdir(parents=is_folder, exist_ok=True)
-        except OSError as error:
-            raise CockpitError(
-                f"there can be no folder {path.parent}: {error.strerror}; choose another with --out"
-            ) from error
     return paths
-
-
-def _check_path(name: str, path: Path, *, force: bool) -> None:
-    require(name)
-    if name == "tensorboard":
-        from cockpit.event_files import check_folder
-
-        check_folder(path, force=force)
-    elif path.is_dir():
-        raise CockpitError(f"{path} is a folder; name a file with --out")
-    elif os.path.lexists(path) and not force:
-        raise CockpitError(f"{path} is there already; --replace writes over it")
 
 
 def _write(path: Path, data: bytes, *, force: bool) -> None:

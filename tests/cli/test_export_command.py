@@ -65,11 +65,43 @@ def test_what_was_made_is_told_though_another_format_fails(tiny_run):
         assert not Path(told[name]["path"]).exists()
 
 
-def test_a_card_is_of_the_weights_that_are_exported_with_it(tiny_run, tmp_path, monkeypatch):
-    """While a training replaces them all the time."""
+def copied(tiny_run, tmp_path, monkeypatch) -> Path:
+    """Return the folder of a copy of the run, which is the one that commands mean."""
     home = tmp_path / "runs" / tiny_run.id
     shutil.copytree(tiny_run.path, home)
     monkeypatch.setenv("COCKPIT_RUNS", str(home.parent))
+    return home
+
+
+def test_a_damaged_checkpoint_ends_no_curves(tiny_run, tmp_path, monkeypatch, capsys):
+    (copied(tiny_run, tmp_path, monkeypatch) / "best.safetensors").write_bytes(b"damaged")
+    assert main(["export", "last", "--to", "safetensors,csv,card", "--json", "--out", "new"]) == 2
+    told = capsys.readouterr()
+    errors = {one["format"]: one.get("error", "") for one in json.loads(told.out)}
+    assert errors.keys() == {"safetensors", "csv", "card"}
+    assert "is damaged" in errors["safetensors"] == errors["card"]
+    assert errors["csv"] == ""
+    assert told.err.count("is damaged") == 1
+    assert [path.suffix for path in Path("new").iterdir()] == [".csv"]
+
+
+def test_a_file_that_is_there_already_ends_no_other(tiny_run, capsys):
+    there = Path("new") / f"{tiny_run.id}.csv"
+    there.parent.mkdir()
+    there.write_text("mine")
+    (there.parent / "tensorboard").touch()
+    words = ["export", "last", "--to", "csv,tensorboard,safetensors,card", "--unverified", "--json", "--out", "new"]
+    assert main(words) == 2
+    errors = {one["format"]: one.get("error", "") for one in json.loads(capsys.readouterr().out)}
+    assert "is there already; --replace" in errors.pop("csv")
+    assert "there can be no folder" in errors.pop("tensorboard")
+    assert errors == {"safetensors": "", "card": ""}
+    assert there.read_text() == "mine"
+
+
+def test_a_card_is_of_the_weights_that_are_exported_with_it(tiny_run, tmp_path, monkeypatch):
+    """While a training replaces them all the time."""
+    home = copied(tiny_run, tmp_path, monkeypatch)
     with safetensors.safe_open(tiny_run.best_path, "pt") as file:
         facts, weights = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     contents = [safetensors.torch.save(weights, facts | {"epoch": str(epoch)}) for epoch in range(3)]
@@ -203,7 +235,7 @@ def test_a_missing_package_is_a_sentence(form, package, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
     assert main(["export", "last", "--to", f"csv,{form}"]) == 2
     assert f"{package} is not installed; `pip install 'cockpit[export]'` brings it" in capsys.readouterr().err
-    assert not [path for path in Path().rglob("*") if path.is_file()]
+    assert [path.suffix for path in Path().rglob("*") if path.is_file()] == [".csv"]
 
 
 def test_a_run_without_a_checkpoint(tiny_run, tmp_path, monkeypatch, capsys):
@@ -211,7 +243,7 @@ def test_a_run_without_a_checkpoint(tiny_run, tmp_path, monkeypatch, capsys):
     empty.mkdir(parents=True)
     (empty / "recipe.json").write_bytes((tiny_run.path / "recipe.json").read_bytes())
     monkeypatch.setenv("COCKPIT_RUNS", str(empty.parent))
-    assert main(["export", "last", "--to", "onnx,tensorboard", "--out", "new"]) == 2
+    assert main(["export", "last", "--to", "onnx,card", "--out", "new"]) == 2
     assert "has no best checkpoint yet" in capsys.readouterr().err
     assert not Path("new").exists()
     assert main(["export", "last", "--to", "csv", "--out", "empty.csv"]) == 0

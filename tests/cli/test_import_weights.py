@@ -84,7 +84,9 @@ def test_an_export_comes_back_with_the_same_result(runs, tiny_run, capsys):
     assert main(["resume", "last"]) == 2
     assert main(["train", "--like", "last"]) == 2
     assert "was imported, so it has no recipe" in capsys.readouterr().err
-    assert main(["export", "last", "--to", "safetensors,card", "--out", "again"]) == 0
+    assert main(["export", "last", "--to", "safetensors,csv,card", "--out", "again"]) == 2
+    assert "it has no curves for --to csv" in capsys.readouterr().err
+    assert sorted(path.suffix for path in Path("again").iterdir()) == [".md", ".safetensors"]
     card = next(Path("again").glob("*.md")).read_text()
     assert "how they were trained is not known" in card
 
