@@ -113,7 +113,7 @@ class RunReader:
         from cockpit.series import eta_s
 
         planned_steps = series.planned_steps(info.epochs)
-        device = next(reversed(series.devices.values()), None)
+        device = max(reversed(series.devices.values()), key=lambda sample: sample.time, default=None)
         return RunView(
             info=info,
             curves=series.snapshot(half_lives),
